@@ -1,0 +1,21 @@
+"""Speech recognition with a gated recurrent network, step by step.
+
+>>> import asr
+>>> recogniser = asr.load("exp/quickstart/model")          # doctest: +SKIP
+>>> recogniser.transcribe("meeting.wav").text              # doctest: +SKIP
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asr.transcribe import Recogniser
+
+__version__ = "0.1.0"
+
+
+def load(model_dir: str | Path, device: str = "cpu") -> "Recogniser":
+    """Load a model folder, ready to transcribe; see `asr.transcribe.Recogniser`."""
+    from asr.transcribe import Recogniser  # here, because it imports torch: `import asr` stays fast
+
+    return Recogniser.load(Path(model_dir), device)

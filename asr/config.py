@@ -1,0 +1,299 @@
+"""What a recipe can be told: one frozen struct a part, read from TOML, changed by `--set part.key=value`.
+
+Unknown keys, wrong types and impossible values are errors before any work starts. A struct never travels
+into a layer or a function of another room: its fields do.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import tomli_w
+from msgspec import Meta
+
+from asr.errors import AsrError
+
+Positive = Annotated[int, Meta(ge=1)]
+Natural = Annotated[int, Meta(ge=0)]
+PositiveFloat = Annotated[float, Meta(gt=0)]
+NonNegativeFloat = Annotated[float, Meta(ge=0)]
+Fraction = Annotated[float, Meta(ge=0, lt=1)]
+Probability = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table of the configuration."""
+
+
+class CorpusConfig(Part):
+    """Where speech and transcripts come from.
+
+    source: `librispeech` and `mini_librispeech` are downloaded subsets; `synthetic` is made by espeak-ng;
+        `folder`, `table`, `kaldi` and `ljspeech` are the user's own.
+    root: folder of the corpus; downloads are unpacked there, and what is there already is used.
+    train, dev, test: names of subsets (folders under `root`), files or folders, by source.
+    train_ids, dev_ids, test_ids: files with one utterance id a line, beside the configuration; empty: all.
+    mirrors: addresses tried before the official ones.
+    """
+
+    source: Literal["librispeech", "mini_librispeech", "synthetic", "folder", "table", "kaldi", "ljspeech"]
+    root: str
+    train: tuple[str, ...] = ()
+    dev: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    train_ids: str = ""
+    dev_ids: str = ""
+    test_ids: str = ""
+    mirrors: tuple[str, ...] = ()
+
+
+class SynthesisConfig(Part):
+    """How much speech `corpus.source = "synthetic"` makes, and with which seed."""
+
+    train_utterances: Positive = 1500
+    dev_utterances: Positive = 150
+    test_utterances: Positive = 300
+    seed: Natural = 1
+
+
+class FeaturesConfig(Part):
+    """Sound to numbers, in Kaldi's definition. Frequencies in Hz, times in milliseconds."""
+
+    kind: Literal["fbank", "mfcc"] = "fbank"
+    sample_rate: Positive = 16000
+    num_bins: Positive = 80
+    num_ceps: Positive = 13
+    frame_length_ms: PositiveFloat = 25.0
+    frame_shift_ms: PositiveFloat = 10.0
+    low_hz: NonNegativeFloat = 20.0
+    high_hz: float = 0.0
+    deltas: Annotated[int, Meta(ge=0, le=2)] = 0
+    cmvn: Literal["global", "utterance", "none"] = "global"
+
+
+class AugmentConfig(Part):
+    """What training does to the sound; every probability is by utterance and epoch.
+
+    speeds: one is drawn for each utterance; 1.0 leaves it as it is.
+    gain_db: largest change of level, up or down.
+    noise, lowpass, telephone, reverb: probabilities of each change of the waveform.
+    noise_snr_db: lowest and highest signal-to-noise ratio.
+    warp: largest stretch of the mel axis, as a fraction (vocal-tract length).
+    frequency_masks, frequency_width, time_masks, time_width, time_ratio: SpecAugment's m_F, F, m_T, T (in
+        frames) and p.
+    """
+
+    speeds: Annotated[tuple[PositiveFloat, ...], Meta(min_length=1)] = (1.0,)
+    gain_db: NonNegativeFloat = 0.0
+    noise: Probability = 0.0
+    noise_snr_db: tuple[float, float] = (10.0, 30.0)
+    lowpass: Probability = 0.0
+    telephone: Probability = 0.0
+    reverb: Probability = 0.0
+    warp: Fraction = 0.0
+    frequency_masks: Natural = 0
+    frequency_width: Natural = 27
+    time_masks: Natural = 0
+    time_width: Natural = 100
+    time_ratio: Probability = 1.0
+
+
+class BatchingConfig(Part):
+    """How utterances become batches.
+
+    seconds: audio in one batch, padding included; one update sees `training.accumulate` batches.
+    max_utterances: most rows in a batch.
+    min_seconds, max_seconds: utterances outside are named, counted and left out of training.
+    shortest_first: epochs that run from short to long before shuffling begins.
+    workers: reader processes beside the training loop.
+    """
+
+    seconds: PositiveFloat = 60.0
+    max_utterances: Positive = 64
+    min_seconds: NonNegativeFloat = 0.1
+    max_seconds: PositiveFloat = 35.0
+    shortest_first: Natural = 1
+    workers: Natural = 1
+
+
+class ModelConfig(Part):
+    """Convolution front end, GRU stack, CTC output.
+
+    subsampling: frames that become one.
+    channels: feature maps of the front end's convolutions.
+    residual: each layer's output is added to its input, where the sizes agree.
+    """
+
+    subsampling: Literal[2, 3, 4] = 4
+    channels: Positive = 32
+    cell: Literal["gru", "gru_reset_after"] = "gru"
+    hidden_size: Positive = 256
+    num_layers: Positive = 3
+    bidirectional: bool = True
+    dropout: Fraction = 0.2
+    residual: bool = True
+
+
+class TrainingConfig(Part):
+    """The optimiser and when to stop.
+
+    max_minutes: time budget of all sessions together, 0 for none; the learning rate falls within it.
+    accumulate: batches in one update, over all processes.
+    warmup_steps: updates until the learning rate is reached; it then falls along a cosine to `final_rate`
+        of itself at the end of the epochs or of the time budget, whichever comes first.
+    ema: decay of the running average of the weights that is evaluated and exported; 0 switches it off.
+    patience: epochs without a better dev WER before stopping; 0 never stops early.
+    evaluate_every: epochs between two evaluations on dev.
+    checkpoint_minutes: time between two checkpoints within an epoch.
+    keep: checkpoints of whole epochs that are kept, best dev WER first.
+    dev_utterances: dev utterances decoded in an evaluation, evenly spread; 0 takes all.
+    threads: processor threads; 0 leaves the choice to torch.
+    precision: `bfloat16` and `float16` use mixed precision on CUDA.
+    """
+
+    seed: Natural = 1
+    epochs: Positive = 30
+    max_minutes: NonNegativeFloat = 0.0
+    learning_rate: PositiveFloat = 1.5e-3
+    final_rate: Probability = 0.01
+    weight_decay: NonNegativeFloat = 0.01
+    warmup_steps: Natural = 200
+    clip_norm: PositiveFloat = 5.0
+    accumulate: Positive = 1
+    ema: Fraction = 0.0
+    patience: Natural = 0
+    evaluate_every: Positive = 1
+    checkpoint_minutes: PositiveFloat = 5.0
+    keep: Positive = 5
+    dev_utterances: Natural = 0
+    threads: Natural = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    tensorboard: bool = False
+
+
+class AveragingConfig(Part):
+    """Which checkpoints are averaged into the model: the `count` last or the `count` best by dev WER."""
+
+    which: Literal["last", "best"] = "best"
+    count: Positive = 1
+
+
+class DecodingConfig(Part):
+    """Log-probabilities to text: `greedy`, or a prefix beam search over the `top` classes of a frame."""
+
+    method: Literal["greedy", "beam"] = "greedy"
+    beam: Positive = 16
+    top: Positive = 8
+    nbest: Positive = 1
+
+
+class ScoringConfig(Part):
+    """Bootstrap of the confidence interval."""
+
+    bootstrap: Positive = 1000
+    seed: Natural = 1
+
+
+class Config(Part):
+    """The whole configuration of a recipe."""
+
+    corpus: CorpusConfig
+    synthesis: SynthesisConfig = SynthesisConfig()
+    features: FeaturesConfig = FeaturesConfig()
+    augment: AugmentConfig = AugmentConfig()
+    batching: BatchingConfig = BatchingConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    averaging: AveragingConfig = AveragingConfig()
+    decoding: DecodingConfig = DecodingConfig()
+    scoring: ScoringConfig = ScoringConfig()
+
+
+def load_config(path: Path, settings: list[str] | None = None) -> Config:
+    """Read a configuration file and apply `key=value` settings such as `training.epochs=3`.
+
+    Args:
+        path: a TOML file.
+        settings: changes, applied in order. A value is read as TOML; what is not TOML is taken as text.
+
+    Raises:
+        AsrError: no such file, not TOML, an unknown key, a wrong type or an impossible value; the sentence
+            names the file or the setting and the key.
+    """
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise AsrError(f"{path}: the configuration cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise AsrError(f"{path}: not a TOML file: {error}") from error
+    for setting in settings or []:
+        apply_setting(tree, setting)
+    return parse_config(tree, str(path))
+
+
+def parse_config(tree: dict[str, Any], origin: str) -> Config:
+    """Check a nested dictionary against `Config`.
+
+    Raises:
+        AsrError: an unknown key, a wrong type or an impossible value, with `origin` in the sentence.
+    """
+    try:
+        config = msgspec.convert(tree, Config)
+    except msgspec.ValidationError as error:
+        raise AsrError(f"{origin}: wrong configuration: {_plain(str(error))}") from error
+    check_config(config, origin)
+    return config
+
+
+def check_config(config: Config, origin: str) -> None:
+    """Refuse values that are each possible but not together.
+
+    Raises:
+        AsrError: with the two keys that disagree.
+    """
+    features, batching, augment = config.features, config.batching, config.augment
+    nyquist = features.sample_rate / 2
+    high = features.high_hz if features.high_hz > 0 else nyquist + features.high_hz
+    problems = [
+        (not features.low_hz < high <= nyquist, "features.low_hz < features.high_hz ≤ half the sample rate"),
+        (features.num_ceps > features.num_bins, "features.num_ceps ≤ features.num_bins"),
+        (batching.min_seconds >= batching.max_seconds, "batching.min_seconds < batching.max_seconds"),
+        (batching.seconds < batching.max_seconds, "batching.seconds ≥ batching.max_seconds"),
+        (augment.noise_snr_db[0] > augment.noise_snr_db[1], "augment.noise_snr_db from low to high"),
+    ]
+    for is_wrong, expected in problems:
+        if is_wrong:
+            raise AsrError(f"{origin}: wrong configuration: expected {expected}")
+
+
+def apply_setting(tree: dict[str, Any], setting: str) -> None:
+    """Apply one `part.key=value` to a nested dictionary, in place.
+
+    Raises:
+        AsrError: `setting` has no `=` or no key.
+    """
+    name, separator, text = setting.partition("=")
+    keys = name.strip().split(".")
+    if not separator or not all(keys):
+        raise AsrError(f"--set {setting}: expected part.key=value, such as training.epochs=3")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    for key in keys[:-1]:
+        tree = tree.setdefault(key, {})
+        if not isinstance(tree, dict):
+            raise AsrError(f"--set {setting}: {key} is a value, not a part of the configuration")
+    tree[keys[-1]] = value
+
+
+def dump_config(config: Config) -> str:
+    """The configuration as TOML, every key written out; `parse_config` reads it back to an equal one."""
+    return tomli_w.dumps(msgspec.to_builtins(config))
+
+
+def _plain(message: str) -> str:
+    """msgspec's message with `$.training.epochs` written as the user writes it."""
+    return message.replace("`$.", "`").replace(" - at `$`", "")
