@@ -26,7 +26,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """One table of the configuration."""
 
 
-class CorpusConfig(Part):
+class CorpusConfig(Part, frozen=True, kw_only=True):
     """Where speech and transcripts come from.
 
     source: `librispeech` and `mini_librispeech` are downloaded subsets; `synthetic` is made by espeak-ng;
@@ -48,7 +48,7 @@ class CorpusConfig(Part):
     mirrors: tuple[str, ...] = ()
 
 
-class SynthesisConfig(Part):
+class SynthesisConfig(Part, frozen=True, kw_only=True):
     """How much speech `corpus.source = "synthetic"` makes, and with which seed."""
 
     train_utterances: Positive = 1500
@@ -57,7 +57,7 @@ class SynthesisConfig(Part):
     seed: Natural = 1
 
 
-class FeaturesConfig(Part):
+class FeaturesConfig(Part, frozen=True, kw_only=True):
     """Sound to numbers, in Kaldi's definition. Frequencies in Hz, times in milliseconds."""
 
     kind: Literal["fbank", "mfcc"] = "fbank"
@@ -72,7 +72,7 @@ class FeaturesConfig(Part):
     cmvn: Literal["global", "utterance", "none"] = "global"
 
 
-class AugmentConfig(Part):
+class AugmentConfig(Part, frozen=True, kw_only=True):
     """What training does to the sound; every probability is by utterance and epoch.
 
     speeds: one is drawn for each utterance; 1.0 leaves it as it is.
@@ -99,7 +99,7 @@ class AugmentConfig(Part):
     time_ratio: Probability = 1.0
 
 
-class BatchingConfig(Part):
+class BatchingConfig(Part, frozen=True, kw_only=True):
     """How utterances become batches.
 
     seconds: audio in one batch, padding included; one update sees `training.accumulate` batches.
@@ -117,7 +117,7 @@ class BatchingConfig(Part):
     workers: Natural = 1
 
 
-class ModelConfig(Part):
+class ModelConfig(Part, frozen=True, kw_only=True):
     """Convolution front end, GRU stack, CTC output.
 
     subsampling: frames that become one.
@@ -135,7 +135,7 @@ class ModelConfig(Part):
     residual: bool = True
 
 
-class TrainingConfig(Part):
+class TrainingConfig(Part, frozen=True, kw_only=True):
     """The optimiser and when to stop.
 
     max_minutes: time budget of all sessions together, 0 for none; the learning rate falls within it.
@@ -173,14 +173,14 @@ class TrainingConfig(Part):
     tensorboard: bool = False
 
 
-class AveragingConfig(Part):
+class AveragingConfig(Part, frozen=True, kw_only=True):
     """Which checkpoints are averaged into the model: the `count` last or the `count` best by dev WER."""
 
     which: Literal["last", "best"] = "best"
     count: Positive = 1
 
 
-class DecodingConfig(Part):
+class DecodingConfig(Part, frozen=True, kw_only=True):
     """Log-probabilities to text: `greedy`, or a prefix beam search over the `top` classes of a frame."""
 
     method: Literal["greedy", "beam"] = "greedy"
@@ -189,14 +189,14 @@ class DecodingConfig(Part):
     nbest: Positive = 1
 
 
-class ScoringConfig(Part):
+class ScoringConfig(Part, frozen=True, kw_only=True):
     """Bootstrap of the confidence interval."""
 
     bootstrap: Positive = 1000
     seed: Natural = 1
 
 
-class Config(Part):
+class Config(Part, frozen=True, kw_only=True):
     """The whole configuration of a recipe."""
 
     corpus: CorpusConfig

@@ -1,0 +1,5 @@
+"""The heart: recurrent cells as equations, a gradient written by hand, a fast path, one layer interface."""
+
+from asr.recurrent.layer import CELLS, Recurrent
+
+__all__ = ["CELLS", "Recurrent"]

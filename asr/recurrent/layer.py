@@ -1,0 +1,175 @@
+"""Recurrent layers over padded batches: one interface for every cell."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from asr.recurrent import cells
+from asr.recurrent.gru import gru_layer
+
+CELLS = ("gru", "gru_reset_after")
+
+
+class Recurrent(nn.Module):
+    """A stack of recurrent layers, batch first, over rows of any lengths.
+
+    A bidirectional layer reads each row forward and, in the order of its own frames reversed, backward; the
+    two outputs are concatenated. The result of a row never depends on its neighbours or on padding.
+
+    Args:
+        input_size: F.
+        hidden_size: H.
+        cell: `gru` (reset gate before the product) or `gru_reset_after` (the form of `torch.nn.GRU`).
+        num_layers: layers one upon another.
+        bidirectional: D = 2 directions instead of 1.
+        dropout: between layers, while training.
+
+    Raises:
+        ValueError: an unknown cell or an impossible size.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        cell: str = "gru",
+        num_layers: int = 1,
+        bidirectional: bool = True,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if cell not in CELLS:
+            raise ValueError(f"unknown cell {cell!r}; expected one of {', '.join(CELLS)}")
+        if min(input_size, hidden_size, num_layers) < 1:
+            raise ValueError("input_size, hidden_size and num_layers must be 1 or more")
+        self.cell, self.num_layers = cell, num_layers
+        self.input_size, self.hidden_size = input_size, hidden_size
+        self.directions = 2 if bidirectional else 1
+        self.dropout = nn.Dropout(dropout)
+        sizes = [input_size] + [self.directions * hidden_size] * (num_layers - 1)
+        self.layers = nn.ModuleList(Layer(size, hidden_size, cell, self.directions) for size in sizes)
+
+    def forward(self, x: Tensor, lens: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Run the stack.
+
+        Args:
+            x: (N, T, F), float.
+            lens: (N,), integer, from 0 to T: the frames of each row that count.
+            state: (L·D, N, H), the state before the first frame; zeros if None.
+
+        Returns:
+            y: (N, T, D·H), zeros after a row's end.
+            state: (L·D, N, H), after each row's last frame (its first, in the backward direction).
+
+        Raises:
+            ValueError: a shape or a length does not fit.
+        """
+        self._check(x, lens, state)
+        rows, frames, _ = x.shape
+        if state is None:
+            state = x.new_zeros(self.num_layers * self.directions, rows, self.hidden_size)
+        mask = torch.arange(frames, device=x.device)[:, None] < lens.to(x.device)  # (T, N)
+        order = _reversed_frames(mask)
+        y, finals = x.transpose(0, 1), []
+        for index, (layer, start) in enumerate(
+            zip(self.layers, torch.split(state, self.directions), strict=True)
+        ):
+            y, final = layer(self.dropout(y) if index else y, mask, order, start)
+            finals.append(final)
+        return y.transpose(0, 1), torch.cat(finals)
+
+    def _check(self, x: Tensor, lens: Tensor, state: Tensor | None) -> None:
+        size = self.input_size
+        if x.dim() != 3 or x.shape[2] != size:
+            raise ValueError(f"x: expected (N, T, {size}), found {tuple(x.shape)}")
+        if lens.shape != x.shape[:1] or lens.is_floating_point():
+            raise ValueError(f"lens: expected {x.shape[0]} integers, found {tuple(lens.shape)} {lens.dtype}")
+        if lens.numel() and (int(lens.min()) < 0 or int(lens.max()) > x.shape[1]):
+            raise ValueError(f"lens: expected lengths from 0 to {x.shape[1]}, found {lens.tolist()}")
+        expected = (self.num_layers * self.directions, x.shape[0], self.hidden_size)
+        if state is not None and state.shape != expected:
+            raise ValueError(f"state: expected {expected}, found {tuple(state.shape)}")
+
+
+class Layer(nn.Module):
+    """One layer of D directions, time-major; see `Recurrent`."""
+
+    def __init__(self, input_size: int, hidden_size: int, cell: str, directions: int) -> None:
+        super().__init__()
+        self.cell, self.hidden_size = cell, hidden_size
+        self.weight_ih = nn.Parameter(torch.empty(directions, 3 * hidden_size, input_size))
+        self.weight_hh = nn.Parameter(torch.empty(directions, 3 * hidden_size, hidden_size))
+        self.bias = nn.Parameter(torch.zeros(directions, 3 * hidden_size))
+        if cell == "gru_reset_after":
+            self.bias_candidate = nn.Parameter(torch.zeros(directions, hidden_size))
+        bound = 1 / math.sqrt(hidden_size)
+        for parameter in (self.weight_ih, self.weight_hh):
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def forward(self, x: Tensor, mask: Tensor, order: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Run both directions.
+
+        Args:
+            x: (T, N, F).
+            mask: (T, N), True where a row has a frame.
+            order: (T, N), for each row the frames in reversed order (see `_reversed_frames`).
+            state: (D, N, H).
+
+        Returns:
+            (T, N, D·H), zeros after a row's end, and (D, N, H), the state after each row's last step.
+        """
+        inputs = torch.stack([x, _take_frames(x, order)]) if len(self.weight_ih) == 2 else x[None]
+        y = self._run(inputs, state)
+        final = _last_states(y, mask, state)
+        y = y * mask[..., None]
+        if len(y) == 2:
+            return torch.cat([y[0], _take_frames(y[1], order)], dim=-1), final
+        return y[0], final
+
+    def _run(self, inputs: Tensor, state: Tensor) -> Tensor:
+        """(D, T, N, F), (D, N, H) -> (D, T, N, H)."""
+        if self.cell == "gru" and inputs.device.type == "cpu" and inputs.dtype == torch.float32:
+            return gru_layer(inputs, state, self.weight_ih, self.weight_hh, self.bias)
+        if self.cell == "gru_reset_after" and inputs.is_cuda:
+            return self._cudnn(inputs, state)
+        outputs = []
+        for d in range(len(inputs)):
+            sums = (inputs[d] @ self.weight_ih[d].T + self.bias[d]).transpose(0, 1)
+            if self.cell == "gru":
+                y = cells.gru(sums, state[d], self.weight_hh[d])
+            else:
+                y = cells.gru_reset_after(sums, state[d], self.weight_hh[d], self.bias_candidate[d])
+            outputs.append(y.transpose(0, 1))
+        return torch.stack(outputs)
+
+    def _cudnn(self, inputs: Tensor, state: Tensor) -> Tensor:
+        """`gru_reset_after` by cuDNN, one direction a call because each reads its own order."""
+        outputs = []
+        for d in range(len(inputs)):
+            bias_hh = torch.cat([self.bias[d].new_zeros(2 * self.hidden_size), self.bias_candidate[d]])
+            weights = [self.weight_ih[d], self.weight_hh[d], self.bias[d], bias_hh]
+            y, _ = torch._VF.gru(
+                inputs[d], state[d : d + 1].contiguous(), weights, True, 1, 0.0, self.training, False, False
+            )
+            outputs.append(y)
+        return torch.stack(outputs)
+
+
+def _reversed_frames(mask: Tensor) -> Tensor:
+    """(T, N) frame numbers that turn each row around within its length; padding keeps its place."""
+    frames = torch.arange(len(mask), device=mask.device)[:, None]
+    return torch.where(mask, mask.sum(0) - 1 - frames, frames)
+
+
+def _take_frames(x: Tensor, order: Tensor) -> Tensor:
+    """(T, N, F) with each row's frames in the given (T, N) order."""
+    return x.gather(0, order[..., None].expand_as(x))
+
+
+def _last_states(y: Tensor, mask: Tensor, state: Tensor) -> Tensor:
+    """(D, N, H): y (D, T, N, H) at each row's last frame; `state` for a row without frames."""
+    last = mask.sum(0) - 1
+    picked = y[:, last.clamp(min=0), torch.arange(len(last), device=y.device)]
+    return torch.where((last >= 0)[:, None], picked, state)
