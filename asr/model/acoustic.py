@@ -1,0 +1,129 @@
+"""The acoustic model: features → log-probabilities of the units, frame by frame."""
+
+import torch
+from torch import Tensor, nn
+
+from asr.recurrent import Recurrent
+
+STRIDES = {2: (2, 1), 3: (3, 1), 4: (2, 2)}
+"""Subsampling in time by the two convolutions of the front end."""
+
+
+class AcousticModel(nn.Module):
+    """Convolutions that subsample, a stack of recurrent layers, a linear output with log-softmax.
+
+    Each recurrent layer reads the layer-normalised output of what is below it; with `residual` its result is
+    added to that output (pre-norm). Dropout draws one mask a row and keeps it over time, so that a recurrent
+    layer cannot read a dropped feature from a neighbouring frame (Gal and Ghahramani 2016).
+
+    Args:
+        num_bins: F, features a frame.
+        num_classes: C, units and the blank.
+        subsampling: 2, 3 or 4 input frames become one output frame.
+        channels: feature maps of the convolutions.
+        cell: see `asr.recurrent.Recurrent`.
+        hidden_size: H, of each direction.
+        num_layers: recurrent layers.
+        bidirectional: read the utterance in both directions.
+        dropout: probability, after the front end and after each recurrent layer.
+        residual: add each layer's input to its output.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_bins: int,
+        num_classes: int,
+        subsampling: int,
+        channels: int,
+        cell: str,
+        hidden_size: int,
+        num_layers: int,
+        bidirectional: bool,
+        dropout: float,
+        residual: bool,
+    ) -> None:
+        super().__init__()
+        width = hidden_size * (2 if bidirectional else 1)
+        self.residual = residual
+        self.front_end = FrontEnd(num_bins, width, channels, subsampling)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(num_layers))
+        self.layers = nn.ModuleList(
+            Recurrent(width, hidden_size, cell=cell, bidirectional=bidirectional) for _ in range(num_layers)
+        )
+        self.dropout = LockedDropout(dropout)
+        self.output_norm = nn.LayerNorm(width)
+        self.output = nn.Linear(width, num_classes)
+
+    def forward(self, feats: Tensor, feat_lens: Tensor) -> tuple[Tensor, Tensor]:
+        """Score every class in every output frame.
+
+        Args:
+            feats: (N, T, F), padded with anything.
+            feat_lens: (N,), integer.
+
+        Returns:
+            log_probs: (N, T', C), natural logarithms; after a row's end they mean nothing.
+            log_prob_lens: (N,), integer: ⌈feat_lens / subsampling⌉.
+        """
+        x, lens = self.front_end(feats, feat_lens)
+        x = self.dropout(x)
+        for norm, layer in zip(self.norms, self.layers, strict=True):
+            y, _ = layer(norm(x), lens)
+            y = self.dropout(y)
+            x = x + y if self.residual else y
+        return self.output(self.output_norm(x)).log_softmax(dim=-1), lens
+
+    def output_lens(self, feat_lens: Tensor) -> Tensor:
+        """(N,) output frames for (N,) input frames."""
+        return self.front_end.output_lens(feat_lens)
+
+
+class FrontEnd(nn.Module):
+    """Two convolutions over time and frequency, then a projection to the width of the recurrent layers.
+
+    Frames after a row's end are set to zero before each convolution, as its own padding is, so that a row in
+    a batch gives what it gives alone.
+    """
+
+    def __init__(self, num_bins: int, width: int, channels: int, subsampling: int) -> None:
+        super().__init__()
+        self.strides = STRIDES[subsampling]
+        self.first = nn.Conv2d(1, channels, (5, 5), stride=(self.strides[0], 2), padding=2)
+        self.second = nn.Conv2d(channels, channels, (3, 3), stride=(self.strides[1], 2), padding=1)
+        bins = (num_bins + 3) // 4  # halved twice, rounded up
+        self.projection = nn.Linear(channels * bins, width)
+
+    def forward(self, feats: Tensor, feat_lens: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, T, F), (N,) -> (N, T', width), (N,)."""
+        x, lens = feats[:, None], feat_lens
+        for convolution, stride in zip((self.first, self.second), self.strides, strict=True):
+            frames = torch.arange(x.shape[2], device=x.device)
+            x = x.masked_fill((frames >= lens.to(x.device)[:, None])[:, None, :, None], 0.0)
+            x = torch.relu(convolution(x))
+            lens = _ceil_divide(lens, stride)
+        return self.projection(x.transpose(1, 2).flatten(2)), lens
+
+    def output_lens(self, feat_lens: Tensor) -> Tensor:
+        for stride in self.strides:
+            feat_lens = _ceil_divide(feat_lens, stride)
+        return feat_lens
+
+
+class LockedDropout(nn.Module):
+    """Dropout with one mask a row, the same in every frame."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, T, F) -> (N, T, F)."""
+        if not self.training or self.probability == 0:
+            return x
+        keep = 1 - self.probability
+        return x * x.new_empty(x.shape[0], 1, x.shape[2]).bernoulli_(keep).div_(keep)
+
+
+def _ceil_divide(lens: Tensor, divisor: int) -> Tensor:
+    return torch.div(lens + divisor - 1, divisor, rounding_mode="floor")
