@@ -1,0 +1,1 @@
+"""Text to trust: word error rate, its interval, paired tests, reports, and transcripts on disk."""
