@@ -1,0 +1,39 @@
+"""The mean of the weights of several checkpoints."""
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from asr.errors import AsrError
+from asr.training.checkpoint import Tensors, best, checkpoints, load_checkpoint
+
+
+def average_checkpoints(
+    folder: Path, which: Literal["last", "best"], count: int
+) -> tuple[Tensors, list[Path]]:
+    """Average the model of the `count` last epochs, or of those with the lowest dev WER.
+
+    Where training kept a running average of the weights (`training.ema`), that is what is averaged.
+
+    Returns:
+        The weights by name, float32, and the checkpoints that they come from, oldest first.
+
+    Raises:
+        AsrError: there is no checkpoint of a whole epoch, or one is damaged.
+    """
+    epochs = [path for path in checkpoints(folder) if path.stem.endswith("epoch")]
+    if not epochs:
+        raise AsrError(f"{folder}: no checkpoint of a whole epoch; run the training step to its end first")
+    chosen = sorted(epochs[-count:] if which == "last" else best(epochs, count))
+    sums: dict[str, torch.Tensor] = {}
+    for path in chosen:
+        for name, weight in evaluated_weights(load_checkpoint(path)[1]).items():
+            sums[name] = sums[name] + weight.double() if name in sums else weight.double()
+    return {name: (total / len(chosen)).float() for name, total in sums.items()}, chosen
+
+
+def evaluated_weights(tensors: Tensors) -> Tensors:
+    """The model in a checkpoint: the running average where there is one, else the weights themselves."""
+    prefix = "ema." if any(name.startswith("ema.") for name in tensors) else "model."
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

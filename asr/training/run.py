@@ -1,0 +1,208 @@
+"""From a configuration and manifests to a trained model: the rooms joined for training."""
+
+import functools
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import torch
+from torch import Tensor
+
+from asr.batching.check import check_trainable, summarise
+from asr.batching.dataset import SpeechDataset
+from asr.config import Config, FeaturesConfig
+from asr.errors import AsrError
+from asr.features.augment import WaveformAugment
+from asr.features.cmvn import CmvnStats
+from asr.features.extract import FeatureExtractor
+from asr.features.spec_augment import SpecAugment
+from asr.model.acoustic import STRIDES, AcousticModel
+from asr.records import Utterance
+from asr.training import distributed
+from asr.training.checkpoint import Progress
+from asr.training.trainer import Trainer
+from asr.units.characters import CharacterUnits
+
+log = logging.getLogger("asr")
+
+FREE_TO_CHANGE = {
+    "training": {"max_minutes", "threads", "device", "keep", "checkpoint_minutes", "patience", "tensorboard"},
+    "batching": {"workers"},
+}
+"""Settings that a run may be continued with after a change; every other one makes another model."""
+
+
+def train(
+    config: Config,
+    train_utterances: Sequence[Utterance],
+    dev_utterances: Sequence[Utterance],
+    *,
+    cmvn: CmvnStats | None,
+    tokens: Sequence[str],
+    folder: Path,
+) -> Progress:
+    """Train a model, or go on training it.
+
+    Args:
+        config: the whole configuration.
+        train_utterances: to learn from; those that CTC cannot learn from are named and left out.
+        dev_utterances: to measure the errors on.
+        cmvn: statistics of the training features, where `features.cmvn` is "global".
+        tokens: the units; number 0 is the blank.
+        folder: for checkpoints, metrics.jsonl and curve.png.
+
+    Returns:
+        Where training ended.
+
+    Raises:
+        AsrError: nothing to train on, an impossible setting, foreign checkpoints, a stop by signal, or what
+            `Trainer.run` raises.
+    """
+    if config.training.threads:
+        torch.set_num_threads(config.training.threads)
+    device = distributed.choose_device(config.training.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise AsrError('training.device = "cuda": torch finds no CUDA device here; use "cpu" or "auto"')
+    if device.type == "cpu" and config.training.precision != "float32":
+        raise AsrError(f'training.precision = "{config.training.precision}" needs CUDA; use "float32" here')
+    with distributed.process_group(device):
+        trainer = make_trainer(
+            config, train_utterances, dev_utterances, cmvn=cmvn, tokens=tokens, folder=folder, device=device
+        )
+        return trainer.run()
+
+
+def make_trainer(
+    config: Config,
+    train_utterances: Sequence[Utterance],
+    dev_utterances: Sequence[Utterance],
+    *,
+    cmvn: CmvnStats | None,
+    tokens: Sequence[str],
+    folder: Path,
+    device: torch.device,
+) -> Trainer:
+    """Build data sets, model and trainer; arguments as for `train`."""
+    units = CharacterUnits.from_tokens(tokens)
+    extractor = make_extractor(config.features)
+    frames = functools.partial(_output_frames, STRIDES[config.model.subsampling])
+    kept, rejected = check_trainable(
+        train_utterances,
+        lambda u: frames(extractor.num_frames(int(u.duration * config.features.sample_rate))),
+        units.encode,
+        min_seconds=config.batching.min_seconds,
+        max_seconds=config.batching.max_seconds,
+    )
+    if distributed.rank() == 0:
+        for item in rejected:
+            log.warning("%s; left out of training", item.reason)
+        log.info(
+            "training on %d utterances%s", len(kept), f"; left out: {summarise(rejected)}" if rejected else ""
+        )
+    augment = config.augment
+    statistics = _statistics(cmvn, config.features.cmvn)
+    train_set = SpeechDataset(
+        kept,
+        sample_rate=config.features.sample_rate,
+        extractor=extractor,
+        cmvn=statistics,
+        encode=units.encode,
+        output_frames=frames,
+        waveform_augment=WaveformAugment(
+            speeds=augment.speeds,
+            gain_db=augment.gain_db,
+            noise=augment.noise,
+            noise_snr_db=augment.noise_snr_db,
+            lowpass=augment.lowpass,
+            telephone=augment.telephone,
+            reverb=augment.reverb,
+            sample_rate=config.features.sample_rate,
+        ),
+        spec_augment=SpecAugment(
+            frequency_masks=augment.frequency_masks,
+            frequency_width=augment.frequency_width,
+            time_masks=augment.time_masks,
+            time_width=augment.time_width,
+            time_ratio=augment.time_ratio,
+            streams=1 + config.features.deltas,
+        ),
+        warp=augment.warp,
+        seed=config.training.seed,
+    )
+    dev_set = SpeechDataset(
+        spread(dev_utterances, config.training.dev_utterances),
+        sample_rate=config.features.sample_rate,
+        extractor=extractor,
+        cmvn=statistics,
+    )
+    torch.manual_seed(config.training.seed)
+    model = AcousticModel(
+        num_bins=extractor.dim, num_classes=len(tokens), **msgspec.structs.asdict(config.model)
+    )
+    return Trainer(
+        model,
+        train_set,
+        dev_set,
+        units.decode,
+        training=config.training,
+        batching=config.batching,
+        folder=folder,
+        fingerprint=fingerprint(config, [*kept, *dev_utterances], tokens),
+        device=device,
+    )
+
+
+def make_extractor(features: FeaturesConfig) -> FeatureExtractor:
+    """The feature extractor of a configuration."""
+    return FeatureExtractor(
+        kind=features.kind,
+        sample_rate=features.sample_rate,
+        num_bins=features.num_bins,
+        num_ceps=features.num_ceps,
+        frame_length_ms=features.frame_length_ms,
+        frame_shift_ms=features.frame_shift_ms,
+        low_hz=features.low_hz,
+        high_hz=features.high_hz,
+        deltas=features.deltas,
+    )
+
+
+def fingerprint(config: Config, utterances: Sequence[Utterance], tokens: Sequence[str]) -> str:
+    """A digest of everything that decides what is trained; where the audio lies does not count."""
+    tree = msgspec.to_builtins(config)
+    parts = {
+        part: {key: value for key, value in tree[part].items() if key not in FREE_TO_CHANGE.get(part, ())}
+        for part in ("features", "augment", "batching", "model", "training")
+    }
+    rows = [(u.utt_id, u.start, u.duration, u.text) for u in utterances]
+    return hashlib.sha256(msgspec.json.encode([parts, rows, list(tokens)])).hexdigest()[:16]
+
+
+def spread(utterances: Sequence[Utterance], count: int) -> Sequence[Utterance]:
+    """`count` utterances at even distances, all of them for 0."""
+    if not 0 < count < len(utterances):
+        return utterances
+    return [utterances[i * len(utterances) // count] for i in range(count)]
+
+
+def _output_frames(strides: tuple[int, int], frames: int) -> int:
+    """T to T' of the model's front end."""
+    for stride in strides:
+        frames = -(-frames // stride)
+    return frames
+
+
+def _statistics(
+    cmvn: CmvnStats | None, kind: Literal["global", "utterance", "none"]
+) -> tuple[Tensor, Tensor] | Literal["utterance"] | None:
+    if kind == "utterance":
+        return "utterance"
+    if kind == "none":
+        return None
+    if cmvn is None:
+        raise AsrError('features.cmvn = "global" needs the statistics of the features step; run it first')
+    mean, std = cmvn.mean_std()
+    return torch.from_numpy(mean), torch.from_numpy(std)

@@ -1,0 +1,130 @@
+"""What changes while a model is being trained, and how it is saved and taken up again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import torch
+from torch import Tensor, nn
+
+from asr.errors import AsrError
+from asr.training.checkpoint import (
+    Progress,
+    Tensors,
+    checkpoint_path,
+    load_newest,
+    remove_old,
+    save_checkpoint,
+)
+
+
+class State:
+    """Model, optimiser, running average of the weights, loss scale, and the position in training.
+
+    Args:
+        model: on its device already.
+        learning_rate, weight_decay: of AdamW (Loshchilov and Hutter 2019); biases and norms do not decay.
+        ema: decay of the running average of the weights; 0 keeps none.
+        scales_loss: whether half precision needs a scaled loss.
+        folder: of the checkpoints; the newest sound one is taken up.
+        fingerprint: of configuration and data.
+
+    Raises:
+        AsrError: the folder holds checkpoints of another configuration.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        learning_rate: float,
+        weight_decay: float,
+        ema: float,
+        scales_loss: bool,
+        folder: Path,
+        fingerprint: str,
+    ) -> None:
+        self.model, self.folder = model, folder
+        self._decay = ema
+        self._averages = {n: p.detach().clone() for n, p in model.named_parameters()} if ema else {}
+        decays = [p for p in model.parameters() if p.dim() > 1]
+        others = [p for p in model.parameters() if p.dim() <= 1]
+        self.optimiser = torch.optim.AdamW(
+            [{"params": decays, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}],
+            lr=learning_rate,
+            foreach=True,
+        )
+        self.scaler = torch.amp.GradScaler(enabled=scales_loss)
+        self.at = Progress(fingerprint=fingerprint)
+        self._resume()
+
+    def update_average(self) -> None:
+        """Move the running average towards the weights."""
+        if self._averages:
+            # The first averages reach back only as far as there are updates.
+            decay = min(self._decay, (1 + self.at.step) / (10 + self.at.step))
+            averages = list(self._averages.values())
+            with torch.no_grad():
+                torch._foreach_mul_(averages, decay)
+                torch._foreach_add_(averages, list(self.model.parameters()), alpha=1 - decay)
+
+    @contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """Put the running average, where there is one, in place of the weights for the time of the block."""
+        parameters = dict(self.model.named_parameters())
+        kept = {name: parameters[name].detach().clone() for name in self._averages}
+        self._copy_weights(self._averages)
+        try:
+            yield
+        finally:
+            self._copy_weights(kept)
+
+    def save(self, seconds: float, keep: int) -> None:
+        """Write a checkpoint and remove those that are no longer needed (see `remove_old`)."""
+        self.at = msgspec.structs.replace(self.at, seconds=seconds, scale=self._scale())
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        tensors |= {f"ema.{name}": tensor for name, tensor in self._averages.items()}
+        for name, parameter in self.model.named_parameters():
+            for key, value in self.optimiser.state[parameter].items():
+                tensors[f"optimiser.{name}.{key}"] = value
+        save_checkpoint(checkpoint_path(self.folder, self.at), self.at, tensors)
+        remove_old(self.folder, keep)
+
+    def _resume(self) -> None:
+        found = load_newest(self.folder)
+        if found is None:
+            return
+        at, tensors = found
+        if at.fingerprint != self.at.fingerprint:
+            raise AsrError(
+                f"{self.folder}: its checkpoints are of another configuration or other data; move the folder "
+                "away to train anew, or go back to that configuration to go on"
+            )
+        self.at = at
+        self.model.load_state_dict(_part(tensors, "model."))
+        for name, average in self._averages.items():
+            average.copy_(tensors[f"ema.{name}"])
+        for name, parameter in self.model.named_parameters():
+            stored = _part(tensors, f"optimiser.{name}.")
+            if stored:
+                self.optimiser.state[parameter] = {
+                    key: value if key == "step" else value.to(parameter.device)
+                    for key, value in stored.items()
+                }
+        if self.scaler.is_enabled():
+            self.scaler.load_state_dict(self.scaler.state_dict() | {"scale": at.scale})
+
+    def _scale(self) -> float:
+        return self.scaler.get_scale() if self.scaler.is_enabled() else self.at.scale
+
+    def _copy_weights(self, weights: Tensors) -> None:
+        parameters = dict(self.model.named_parameters())
+        with torch.no_grad():
+            for name, weight in weights.items():
+                parameters[name].copy_(weight)
+
+
+def _part(tensors: Tensors, prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, without it."""
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

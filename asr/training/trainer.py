@@ -1,0 +1,312 @@
+"""The training loop: one update after another, each a function of the weights and its number alone.
+
+Dropout is seeded by (seed, epoch, batch) and examples by (seed, epoch, utterance), so a position in training
+says everything about what comes next: a run that was stopped goes on to the same bytes, and several processes
+do what one would.
+"""
+
+import hashlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import torch
+from torch import Tensor, nn
+
+from asr.batching.batch import Batch
+from asr.batching.dataset import SpeechDataset
+from asr.batching.loader import load_batches
+from asr.batching.sampler import BucketSampler
+from asr.config import BatchingConfig, TrainingConfig
+from asr.errors import AsrError
+from asr.model.ctc import ctc_loss
+from asr.training import distributed
+from asr.training.checkpoint import Evaluation, Progress
+from asr.training.diagnosis import Watch, memory_sentence
+from asr.training.evaluation import evaluate
+from asr.training.monitor import Monitor
+from asr.training.schedule import progress, rate_factor
+from asr.training.state import State
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Update(NamedTuple):
+    """One update, summed over all processes: loss in nats a unit, seconds of audio, time so far."""
+
+    loss: float
+    gradient_norm: float
+    audio_seconds: float
+    stop: bool
+    clock: float
+
+
+class Trainer:
+    """Trains a model; `run` does it all.
+
+    Args:
+        model: (feats, feat_lens) -> (log_probs, log_prob_lens).
+        train_set, dev_set: what to learn from, and what to measure the errors on.
+        decode: ids of units to text.
+        training, batching: the settings.
+        folder: for checkpoints, metrics.jsonl and curve.png.
+        fingerprint: of configuration and data; checkpoints with another one are refused.
+        device: where the model is trained.
+
+    Raises:
+        AsrError: the folder holds checkpoints of another configuration, or a setting cannot be.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        train_set: SpeechDataset,
+        dev_set: SpeechDataset,
+        decode: Callable[[list[int]], str],
+        *,
+        training: TrainingConfig,
+        batching: BatchingConfig,
+        folder: Path,
+        fingerprint: str,
+        device: torch.device,
+    ) -> None:
+        self.model = model.to(device)
+        self.train_set, self.dev_set, self.decode = train_set, dev_set, decode
+        self.training, self.batching = training, batching
+        self.folder, self.device = folder, device
+        self.state = State(
+            self.model,
+            learning_rate=training.learning_rate,
+            weight_decay=training.weight_decay,
+            ema=training.ema,
+            scales_loss=training.precision == "float16",
+            folder=folder,
+            fingerprint=fingerprint,
+        )
+        self.sampler = BucketSampler(
+            [utterance.duration for utterance in train_set.utterances],
+            batch_seconds=batching.seconds,
+            max_utterances=batching.max_utterances,
+            seed=training.seed,
+            shortest_first=batching.shortest_first,
+            world=distributed.world(),
+            rank=distributed.rank(),
+            accumulate=training.accumulate,
+        )
+        self.total_steps = sum(len(self.sampler.updates(epoch)) for epoch in range(training.epochs))
+        self.watch = Watch()
+        self.stop_wanted = False
+        self.saved = time.monotonic()
+        self.started = self.saved - self.state.at.seconds
+        self.is_first = distributed.rank() == 0
+
+    def run(self) -> Progress:
+        """Train to the end: of the epochs, of the time budget, or of patience.
+
+        Raises:
+            AsrError: stopped by Ctrl-C or SIGTERM, after a checkpoint; or the loss is beyond rescue, or
+                memory or disk are full.
+        """
+        step, board = self.state.at.step, self.training.tensorboard
+        monitor = Monitor(self.folder, step, board, self.total_steps) if self.is_first else None
+        try:
+            with self._signals(), memory_sentence(self.batching.seconds):
+                while not self._is_finished():
+                    self._epoch(monitor)
+        finally:
+            if monitor is not None:
+                monitor.close()
+        return self.state.at
+
+    # --- the loop ------------------------------------------------------------------------------------------
+
+    def _epoch(self, monitor: Monitor | None) -> None:
+        """The rest of the current epoch, then an evaluation and a checkpoint."""
+        epoch, first = self.state.at.epoch, self.state.at.update
+        updates = self.sampler.updates(epoch)[first:]
+        batches = load_batches(
+            self.train_set, [rows for u in updates for rows in u], epoch, self.batching.workers
+        )
+        losses: list[float] = []
+        self.model.train()
+        for number, rows in enumerate(updates, start=first):
+            began = time.monotonic()
+            update = self._update([next(batches) for _ in rows], epoch, number)
+            losses.append(update.loss)
+            at = self.state.at
+            self.state.at = msgspec.structs.replace(at, update=number + 1, step=at.step + 1)
+            if monitor is not None:
+                self._report(monitor, update, time.monotonic() - began)
+            if self._is_spent(update.clock):
+                break
+            if update.stop:
+                self._save()
+                raise AsrError(
+                    f"training: stopped and saved after {self.state.at.step} updates; run the same command "
+                    "again to go on from there"
+                )
+            if time.monotonic() - self.saved > 60 * self.training.checkpoint_minutes:
+                self._save()
+        batches.close()
+        self._end_epoch(monitor, sum(losses) / max(1, len(losses)))
+
+    def _end_epoch(self, monitor: Monitor | None, loss: float) -> None:
+        """Evaluate if it is time to, and save."""
+        at = self.state.at
+        done = at.epoch + 1
+        is_last = done == self.training.epochs or self._is_spent(self._shared_clock())
+        evaluations = list(at.evaluations)
+        if is_last or done % self.training.evaluate_every == 0:
+            with self.state.averaged_weights():
+                report = evaluate(
+                    self.model,
+                    self.dev_set,
+                    self.decode,
+                    batch_seconds=self.batching.seconds,
+                    max_utterances=self.batching.max_utterances,
+                    workers=self.batching.workers,
+                    device=self.device,
+                )
+            self.watch.evaluation(report, at.step)
+            evaluations.append(Evaluation(done, report.wer, report.cer))
+            if monitor is not None:
+                line = {"epoch": done, "step": at.step, "seconds": self._clock(), "loss": loss}
+                monitor.evaluation(line | {"wer": report.wer, "cer": report.cer})
+        self.state.at = msgspec.structs.replace(
+            at, epoch=done, update=0, evaluations=evaluations, seconds=self._shared_clock()
+        )
+        self._save()
+
+    def _is_finished(self) -> bool:
+        at, patience = self.state.at, self.training.patience
+        if at.epoch >= self.training.epochs or self._is_spent(at.seconds):
+            return True
+        if not patience or not at.evaluations:
+            return False
+        best = min(at.evaluations, key=lambda evaluation: evaluation.wer)
+        return at.epoch - best.epoch >= patience
+
+    def _report(self, monitor: Monitor, update: Update, took: float) -> None:
+        at = self.state.at
+        done = progress(at.step, self.total_steps, update.clock, 60 * self.training.max_minutes)
+        monitor.update(
+            {
+                "epoch": at.epoch + 1,
+                "step": at.step,
+                "loss": update.loss,
+                "rate": self.state.optimiser.param_groups[0]["lr"],
+                "gradient_norm": update.gradient_norm,
+                "xrt": update.audio_seconds / took,
+                "seconds": update.clock,
+                "eta": update.clock * (1 - done) / done,
+            }
+        )
+
+    # --- one update ----------------------------------------------------------------------------------------
+
+    def _update(self, batches: list[Batch], epoch: int, number: int) -> Update:
+        """Accumulate the gradient of the summed loss, add up over processes, divide by the units, step."""
+        state, training = self.state, self.training
+        state.optimiser.zero_grad(set_to_none=True)
+        sums = [0.0, 0.0, 0.0, float(self.stop_wanted), self._clock() if self.is_first else 0.0]
+        strange: list[str] = []
+        for index, batch in enumerate(batches):
+            if not len(batch):
+                continue
+            place = number * training.accumulate + index * distributed.world() + distributed.rank()
+            torch.manual_seed(_mix(training.seed, epoch, place))
+            losses = self._losses(batch)
+            state.scaler.scale(losses.sum()).backward()  # type: ignore[no-untyped-call]
+            values = losses.detach().tolist()
+            strange += [u for u, v in zip(batch.utt_ids, values, strict=True) if not abs(v) < float("inf")]
+            sums[0] += sum(values)
+            sums[1] += float(batch.target_lens.sum())
+            sums[2] += batch.seconds
+        gradients = [_gradient(parameter) for parameter in self.model.parameters()]
+        loss, units, audio_seconds, stop, clock = distributed.exchange(gradients, sums)
+        state.scaler.unscale_(state.optimiser)
+        torch._foreach_div_(gradients, max(units, 1.0))
+        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), training.clip_norm, foreach=True))
+        is_finite = norm < float("inf")
+        # A scaled loss overflows now and then by design; the scaler leaves such an update out by itself.
+        self.watch.update(is_finite or state.scaler.is_enabled(), state.at.step + 1, strange)
+        self._set_rate(clock)
+        if state.scaler.is_enabled():
+            state.scaler.step(state.optimiser)
+            state.scaler.update()
+        elif is_finite:
+            state.optimiser.step()
+        state.update_average()
+        return Update(loss / max(units, 1.0), norm, audio_seconds, stop > 0, clock)
+
+    def _losses(self, batch: Batch) -> Tensor:
+        """(N,) CTC losses of a batch."""
+        precision = PRECISIONS[self.training.precision]
+        feats = batch.feats.to(self.device, non_blocking=True)
+        with torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
+            log_probs, lens = self.model(feats, batch.feat_lens)
+        return ctc_loss(log_probs, lens, batch.targets.to(self.device), batch.target_lens)
+
+    def _set_rate(self, clock: float) -> None:
+        step = self.state.at.step
+        done = progress(step, self.total_steps, clock, 60 * self.training.max_minutes)
+        factor = rate_factor(
+            step, done, warmup_steps=self.training.warmup_steps, final_rate=self.training.final_rate
+        )
+        for group in self.state.optimiser.param_groups:
+            group["lr"] = self.training.learning_rate * factor
+
+    # --- time and signals ----------------------------------------------------------------------------------
+
+    def _clock(self) -> float:
+        """Seconds of training so far, over all sessions."""
+        return time.monotonic() - self.started
+
+    def _shared_clock(self) -> float:
+        """The first process's clock, so that all processes decide alike."""
+        clock = distributed.gather(self._clock())[0]
+        assert isinstance(clock, float)
+        return clock
+
+    def _is_spent(self, seconds: float) -> bool:
+        return 0 < 60 * self.training.max_minutes <= seconds
+
+    def _save(self) -> None:
+        self.saved = time.monotonic()
+        if self.is_first:
+            self.state.save(self._clock(), self.training.keep)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Within the block Ctrl-C and SIGTERM ask for a stop after the current update."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def ask(number: int, frame: Any) -> None:
+            self.stop_wanted = True
+
+        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _gradient(parameter: nn.Parameter) -> Tensor:
+    """The gradient; zero where this process had no batch."""
+    if parameter.grad is None:
+        parameter.grad = torch.zeros_like(parameter)
+    return parameter.grad
+
+
+def _mix(*numbers: int) -> int:
+    """A seed of 63 bits from several numbers."""
+    digest = hashlib.blake2b(repr(numbers).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
