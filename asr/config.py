@@ -258,7 +258,10 @@ def check_config(config: Config, origin: str) -> None:
     high = features.high_hz if features.high_hz > 0 else nyquist + features.high_hz
     problems = [
         (not features.low_hz < high <= nyquist, "features.low_hz < features.high_hz ≤ half the sample rate"),
-        (features.num_ceps > features.num_bins, "features.num_ceps ≤ features.num_bins"),
+        (
+            features.kind == "mfcc" and features.num_ceps > features.num_bins,
+            "features.num_ceps ≤ features.num_bins",
+        ),
         (batching.min_seconds >= batching.max_seconds, "batching.min_seconds < batching.max_seconds"),
         (batching.seconds < batching.max_seconds, "batching.seconds ≥ batching.max_seconds"),
         (augment.noise_snr_db[0] > augment.noise_snr_db[1], "augment.noise_snr_db from low to high"),

@@ -1,10 +1,11 @@
 """What goes wrong in CTC training, in words."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from asr.errors import AsrError
 from asr.scoring.wer import Report
@@ -13,6 +14,9 @@ log = logging.getLogger("asr")
 
 MAX_SKIPPED = 20
 """Updates in a row without a finite gradient before training gives up."""
+
+LARGEST_WEIGHT = 1e6
+"""No weight of a model that works comes near this."""
 
 PATIENT_STEPS = 2000
 """Updates that a model may write nothing but blanks before this is called a plateau."""
@@ -43,12 +47,17 @@ class Watch:
         rows = f" (loss not finite for {', '.join(utt_ids)})" if utt_ids else ""
         log.warning("update %d has no finite gradient%s; it is left out", step, rows)
         if self._skipped >= MAX_SKIPPED:
-            raise AsrError(
-                f"training: {self._skipped} updates in a row had no finite gradient{rows}; the weights have "
-                "run away or the features hold impossible values. Try a lower training.learning_rate, a "
-                "lower training.clip_norm or more training.warmup_steps; with half precision, "
-                'training.precision = "float32". The last checkpoint is kept'
-            )
+            raise AsrError(_runaway(f"{self._skipped} updates in a row had no finite gradient{rows}"))
+
+    def weights(self, parameters: Iterable[Tensor]) -> None:
+        """Refuse to evaluate or to save weights that are of no use any more.
+
+        Raises:
+            AsrError: a weight is not finite, or larger than `LARGEST_WEIGHT`.
+        """
+        largest = max(float(parameter.detach().abs().max()) for parameter in parameters)
+        if not largest < LARGEST_WEIGHT:
+            raise AsrError(_runaway(f"the largest weight is {largest:.3g}"))
 
     def evaluation(self, report: Report, step: int) -> None:
         """Say once that the model writes nothing at all for too long."""
@@ -79,6 +88,14 @@ def memory_sentence(batch_seconds: float) -> Iterator[None]:
         if "can't allocate memory" not in str(error) and "out of memory" not in str(error):
             raise
         raise AsrError(_memory(batch_seconds)) from error
+
+
+def _runaway(found: str) -> str:
+    return (
+        f"training: {found}; the weights have run away or the features hold impossible values. Try a lower "
+        "training.learning_rate, a lower training.clip_norm or more training.warmup_steps; with half "
+        'precision, training.precision = "float32". The last checkpoint is kept'
+    )
 
 
 def _memory(batch_seconds: float) -> str:

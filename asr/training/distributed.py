@@ -48,7 +48,8 @@ def exchange(tensors: Sequence[Tensor], extras: Sequence[float]) -> list[float]:
     flat = torch.cat([t.reshape(-1) for t in tensors] + [tensors[0].new_tensor(extras)])
     dist.all_reduce(flat)
     sums: list[float] = flat[len(flat) - len(extras) :].tolist()
-    for tensor, part in zip(tensors, torch.split(flat, [t.numel() for t in tensors] + [len(extras)]), strict=False):
+    sizes = [tensor.numel() for tensor in tensors]
+    for tensor, part in zip(tensors, torch.split(flat[: sum(sizes)], sizes), strict=True):
         tensor.copy_(part.view_as(tensor))
     return sums
 

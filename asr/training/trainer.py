@@ -98,7 +98,8 @@ class Trainer:
             rank=distributed.rank(),
             accumulate=training.accumulate,
         )
-        self.total_steps = sum(len(self.sampler.updates(epoch)) for epoch in range(training.epochs))
+        # Epochs differ by a batch or two in number of updates, which the schedule need not know.
+        self.total_steps = training.epochs * len(self.sampler.updates(batching.shortest_first))
         self.watch = Watch()
         self.stop_wanted = False
         self.saved = time.monotonic()
@@ -161,6 +162,7 @@ class Trainer:
         done = at.epoch + 1
         is_last = done == self.training.epochs or self._is_spent(self._shared_clock())
         evaluations = list(at.evaluations)
+        self.watch.weights(self.model.parameters())
         if is_last or done % self.training.evaluate_every == 0:
             with self.state.averaged_weights():
                 report = evaluate(
