@@ -13,10 +13,8 @@ from typing import Any
 
 import llvmlite.binding as llvm
 import numba
-import numpy as np
 import torch
 from numba.core import types
-from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 _SYMBOL = "asr_sgemm"
@@ -41,7 +39,7 @@ def _sgemm_address(library: ctypes.CDLL | None) -> int:
 
 _LIBRARY = _torch_library()
 llvm.add_symbol(_SYMBOL, _sgemm_address(_LIBRARY))
-_sgemm: Any = types.ExternalFunction(_SYMBOL, types.void(*[types.voidptr] * 13))
+sgemm: Any = types.ExternalFunction(_SYMBOL, types.void(*[types.voidptr] * 13))
 
 
 @contextlib.contextmanager
@@ -56,46 +54,3 @@ def one_thread() -> Iterator[None]:
     else:
         with ThreadpoolController().limit(limits=1, user_api="blas"):
             yield
-
-
-@numba.njit(nogil=True, cache=True)
-def multiply(
-    a: NDArray[np.float32],
-    b: NDArray[np.float32],
-    out: NDArray[np.float32],
-    scratch: tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.uint8]],
-) -> None:
-    """out (N, M) += a (N, K) · b (K, M), all contiguous.
-
-    Args:
-        scratch: from `scratch_for(a, b)`; made once for all products of one shape.
-    """
-    sizes, factors, plain = scratch
-    # Fortran reads a row-major matrix as its transpose, and outᵀ = bᵀ aᵀ.
-    _sgemm(
-        plain.ctypes,
-        plain.ctypes,
-        sizes.ctypes,
-        sizes[1:].ctypes,
-        sizes[2:].ctypes,
-        factors.ctypes,
-        b.ctypes,
-        sizes.ctypes,
-        a.ctypes,
-        sizes[2:].ctypes,
-        factors.ctypes,
-        out.ctypes,
-        sizes.ctypes,
-    )
-
-
-@numba.njit(nogil=True, cache=True)
-def scratch_for(
-    rows: int, inner: int, columns: int
-) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.uint8]]:
-    """What `multiply` hands to Fortran by address: (M, N, K), the factor 1, the letter N."""
-    return (
-        np.array([columns, rows, inner], np.int32),
-        np.ones(1, np.float32),
-        np.full(1, ord("N"), np.uint8),
-    )

@@ -5,11 +5,11 @@ compiler turns into vector instructions because the hyperbolic tangent is a rati
 Arrays are time-major, contiguous and float32: T frames, N rows, H hidden units.
 """
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.recurrent.blas import multiply, scratch_for
+from asr.compiled import compiled_fast, compiled_part, inlined_fast
+from asr.recurrent.blas import sgemm
 
 # Minimax ratio of polynomials for tanh on [-8, 8], as Eigen uses it in single precision.
 _P1, _P3, _P5, _P7 = 4.89352455891786e-03, 6.37261928875436e-04, 1.48572235717979e-05, 5.12229709037114e-08
@@ -17,14 +17,11 @@ _P9, _P11, _P13 = -8.60467152213735e-11, 2.00018790482477e-13, -2.76076847742355
 _Q0, _Q2, _Q4, _Q6 = 4.89352518554385e-03, 2.26843463243900e-03, 1.18534705686654e-04, 1.19825839466702e-06
 _LIMIT = 7.99881172180175781
 
-# The error model of numpy gives no exception for a division by zero, without which no loop is vectorised.
-_jit = numba.njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
-_jit_inline = numba.njit(inline="always", fastmath=True, error_model="numpy")
-
 Array = NDArray[np.float32]
+Scratch = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.uint8]]
 
 
-@_jit_inline
+@inlined_fast
 def _tanh(x: np.float32) -> np.float32:
     """Hyperbolic tangent within 4e-7 of the true one, without a branch or a call."""
     x = min(max(x, np.float32(-_LIMIT)), np.float32(_LIMIT))
@@ -43,13 +40,13 @@ def _tanh(x: np.float32) -> np.float32:
     return x * p / q
 
 
-@_jit_inline
+@inlined_fast
 def _sigmoid(x: np.float32) -> np.float32:
     """σ(x) = (1 + tanh(x / 2)) / 2."""
     return np.float32(0.5) * _tanh(np.float32(0.5) * x) + np.float32(0.5)
 
 
-@_jit
+@compiled_fast
 def gru_forward(
     gates: Array, candidate: Array, states: Array, weight_gates: Array, weight_candidate: Array
 ) -> None:
@@ -64,16 +61,16 @@ def gru_forward(
     """
     frames, rows, size = candidate.shape
     reset_state = np.empty((rows, size), np.float32)
-    to_gates, to_candidate = scratch_for(rows, size, 2 * size), scratch_for(rows, size, size)
+    to_gates, to_candidate = _scratch_for(rows, size, 2 * size), _scratch_for(rows, size, size)
     for t in range(frames):
         gate, cand, state, new = gates[t], candidate[t], states[t], states[t + 1]
-        multiply(state, weight_gates, gate, to_gates)
+        _multiply(state, weight_gates, gate, to_gates)
         for n in range(rows):
             for j in range(size):
                 reset = _sigmoid(gate[n, j])
                 gate[n, j] = reset
                 reset_state[n, j] = reset * state[n, j]
-        multiply(reset_state, weight_candidate, cand, to_candidate)
+        _multiply(reset_state, weight_candidate, cand, to_candidate)
         for n in range(rows):
             for j in range(size):
                 update, c = _sigmoid(gate[n, size + j]), _tanh(cand[n, j])
@@ -81,7 +78,7 @@ def gru_forward(
                 new[n, j] = state[n, j] + update * (c - state[n, j])
 
 
-@_jit
+@compiled_fast
 def gru_backward(
     grad_outputs: Array,
     grad_state: Array,
@@ -111,7 +108,7 @@ def gru_backward(
     frames, rows, size = candidate.shape
     one = np.float32(1)
     grad_reset_state = np.empty((rows, size), np.float32)
-    from_candidate, from_gates = scratch_for(rows, size, size), scratch_for(rows, 2 * size, size)
+    from_candidate, from_gates = _scratch_for(rows, size, size), _scratch_for(rows, 2 * size, size)
     for t in range(frames - 1, -1, -1):
         gate, cand, state, grad_output = gates[t], candidate[t], states[t], grad_outputs[t]
         for n in range(rows):
@@ -122,10 +119,51 @@ def gru_backward(
                 gate[n, size + j] = g * (c - state[n, j]) * z * (one - z)
                 grad_state[n, j] = g * (one - z)
         grad_reset_state[:] = 0
-        multiply(cand, weight_candidate, grad_reset_state, from_candidate)
+        _multiply(cand, weight_candidate, grad_reset_state, from_candidate)
         for n in range(rows):
             for j in range(size):
                 r, grad = gate[n, j], grad_reset_state[n, j]
                 grad_state[n, j] += grad * r
                 gate[n, j] = grad * state[n, j] * r * (one - r)
-        multiply(gate, weight_gates, grad_state, from_gates)
+        _multiply(gate, weight_gates, grad_state, from_gates)
+
+
+@compiled_part
+def _multiply(
+    a: Array,
+    b: Array,
+    out: Array,
+    scratch: Scratch,
+) -> None:
+    """out (N, M) += a (N, K) · b (K, M), all contiguous.
+
+    Args:
+        scratch: from `_scratch_for`; made once for all products of one shape.
+    """
+    sizes, factors, plain = scratch
+    # Fortran reads a row-major matrix as its transpose, and outᵀ = bᵀ aᵀ.
+    sgemm(
+        plain.ctypes,
+        plain.ctypes,
+        sizes.ctypes,
+        sizes[1:].ctypes,
+        sizes[2:].ctypes,
+        factors.ctypes,
+        b.ctypes,
+        sizes.ctypes,
+        a.ctypes,
+        sizes[2:].ctypes,
+        factors.ctypes,
+        out.ctypes,
+        sizes.ctypes,
+    )
+
+
+@compiled_part
+def _scratch_for(rows: int, inner: int, columns: int) -> Scratch:
+    """What `_multiply` hands to Fortran by address: (M, N, K), the factor 1, the letter N."""
+    return (
+        np.array([columns, rows, inner], np.int32),
+        np.ones(1, np.float32),
+        np.full(1, ord("N"), np.uint8),
+    )

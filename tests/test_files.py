@@ -1,0 +1,49 @@
+"""Writing in one step, and the sentences for what stands in the way."""
+
+import errno
+import os
+
+import pytest
+
+from asr.errors import AsrError
+from asr.files import atomic_path, file_digest, write_bytes, write_text
+
+
+def test_writes_and_replaces(tmp_path):
+    path = tmp_path / "new" / "folder" / "file.txt"
+    write_text(path, "one")
+    write_text(path, "zwei ü")
+    assert path.read_bytes() == "zwei ü".encode()
+    assert [p.name for p in path.parent.iterdir()] == ["file.txt"]
+
+
+def test_a_failure_leaves_the_old_content_and_nothing_else(tmp_path):
+    path = tmp_path / "file.bin"
+    write_bytes(path, b"old")
+    with pytest.raises(RuntimeError), atomic_path(path) as partial:
+        partial.write_bytes(b"half of the ne")
+        raise RuntimeError
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file.bin"]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.ENOSPC, "the disk is full"), (errno.EACCES, "no permission"), (errno.EROFS, "read-only")],
+)
+def test_errors_of_the_disk_are_sentences(tmp_path, number, words):
+    path = tmp_path / "file.bin"
+    with pytest.raises(AsrError, match=rf"file\.bin: cannot be written: .*{words}"), atomic_path(path):
+        raise OSError(number, os.strerror(number))
+
+
+def test_parent_is_a_file(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(AsrError, match="cannot be written"):
+        write_text(tmp_path / "file" / "below", "y")
+
+
+def test_digest(tmp_path):
+    (tmp_path / "file").write_bytes(b"abc")
+    assert file_digest(tmp_path / "file").startswith("ba7816bf")
+    assert file_digest(tmp_path / "file", "md5") == "900150983cd24fb0d6963f7d28e17f72"
