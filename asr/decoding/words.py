@@ -1,0 +1,56 @@
+"""Units with frames become words with times."""
+
+from collections.abc import Sequence
+
+from asr.decoding.path import Path
+from asr.errors import AsrError
+from asr.records import Hypothesis, Word
+from asr.units.tokens import SPACE
+
+
+def to_hypothesis(
+    utt_id: str, path: Path, tokens: Sequence[str], *, frame_seconds: float, duration: float
+) -> Hypothesis:
+    """Join the units between two spaces ("|") to words.
+
+    CTC marks a unit by a spike, not by its extent, so times are good to a few frames: a word starts with the
+    frame in which its first unit begins, and ends after the frame in which its last unit begins.
+
+    Args:
+        utt_id: whose words these are.
+        path: what a search returned.
+        tokens: the model's tokens, by class.
+        frame_seconds: time between two frames of the log-probabilities.
+        duration: of the audio in seconds; no word starts or ends after it.
+
+    Returns:
+        Text with single spaces, the path's score, and the words: starts never fall, start ≤ end. A word is
+        as sure as its least sure unit, since one wrong unit makes a wrong word. A path without units, or of
+        spaces alone, gives the empty text.
+
+    Raises:
+        AsrError: the path has a class that `tokens` lacks.
+    """
+    words: list[Word] = []
+    units: list[int] = []  # places in the path of the units of the word that has begun
+    for place, unit in enumerate([*path.ids, None]):
+        if unit is not None and not 0 <= unit < len(tokens):
+            raise AsrError(
+                f"{utt_id}: class {unit} was decoded, but the model has {len(tokens)} tokens; "
+                "tokens.txt and the weights belong to different models"
+            )
+        if unit is not None and tokens[unit] != SPACE:
+            units.append(place)
+        elif units:
+            words.append(_word(path, units, tokens, frame_seconds, duration))
+            units = []
+    return Hypothesis(utt_id=utt_id, text=" ".join(w.text for w in words), score=path.score, words=words)
+
+
+def _word(path: Path, units: list[int], tokens: Sequence[str], frame_seconds: float, duration: float) -> Word:
+    return Word(
+        text="".join(tokens[path.ids[place]] for place in units),
+        start=min(path.frames[units[0]] * frame_seconds, duration),
+        end=min((path.frames[units[-1]] + 1) * frame_seconds, duration),
+        confidence=min(path.confidences[place] for place in units),
+    )
