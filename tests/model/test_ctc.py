@@ -22,7 +22,9 @@ def brute_force(log_probs, target):
     for alignment in itertools.product(range(classes), repeat=frames):
         if collapse(alignment) == target:
             score = sum(float(log_probs[t, c]) for t, c in enumerate(alignment))
-            total = max(total, score) + math.log1p(math.exp(-abs(total - score))) if total > -math.inf else score
+            total = (
+                max(total, score) + math.log1p(math.exp(-abs(total - score))) if total > -math.inf else score
+            )
     return -total
 
 
@@ -51,6 +53,8 @@ def test_padding_is_ignored():
     torch.testing.assert_close(both[1], alone[0])
 
 
-@pytest.mark.parametrize(("target", "frames"), [([], 0), ([1], 1), ([1, 2], 2), ([1, 1], 3), ([3, 3, 3, 1], 6)])
+@pytest.mark.parametrize(
+    ("target", "frames"), [([], 0), ([1], 1), ([1, 2], 2), ([1, 1], 3), ([3, 3, 3, 1], 6)]
+)
 def test_frames_needed(target, frames):
     assert frames_needed(target) == frames

@@ -76,7 +76,10 @@ def test_gradient_against_finite_differences(cell):
 
 def test_reset_after_equals_torch():
     torch.manual_seed(4)
-    ours, theirs = Recurrent(6, 8, cell="gru_reset_after"), torch.nn.GRU(6, 8, batch_first=True, bidirectional=True)
+    ours, theirs = (
+        Recurrent(6, 8, cell="gru_reset_after"),
+        torch.nn.GRU(6, 8, batch_first=True, bidirectional=True),
+    )
     layer = ours.layers[0]
     with torch.no_grad():
         for d, suffix in enumerate(("", "_reverse")):

@@ -1,0 +1,133 @@
+"""The command as a whole: help, version, and how it ends."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import asr
+from asr.cli import transcribe as command
+from asr.errors import AsrError
+
+
+def asr_process(*arguments, **options):
+    """`python -m asr` as a process of its own, with the same environment."""
+    line = [sys.executable, "-m", "asr", *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, timeout=120, check=False, **options)
+
+
+@pytest.mark.parametrize("name", ["transcribe", "evaluate", "score", "info"])
+def test_every_command_shows_an_example_of_itself(run, name):
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    assert f"asr {name} " in result.stdout.split("Example")[1]
+    assert name in run("--help").stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["transcribe"], ["evaluate"], ["info"]])
+def test_a_bare_command_shows_its_help_and_is_a_wrong_call(run, arguments):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert "Usage: asr" in result.stdout + result.stderr
+
+
+def test_version(run):
+    assert run("--version").stdout == f"asr {asr.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["transcribe", "a.wav"],
+        ["transcribe", "a.wav", "--model", "m", "--format", "srt"],
+        ["transcribe", "a.wav", "--model", "m", "--beam", "-1"],
+        ["transcribe", "a.wav", "--model", "m", "--nonsense"],
+        ["evaluate", "--model", "m"],
+        ["nonsense"],
+    ],
+)
+def test_a_wrong_call_is_2_and_says_why(run, arguments):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Error" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys; from asr.cli import main; sys.argv = ['asr', '--help']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'numba', 'librosa', 'soundfile', 'jiwer'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "transcribe" in result.stdout
+
+
+def raising(error):
+    def find_audio(_):
+        raise error
+
+    return find_audio
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (AsrError("m: expected a, found b"), 2, "asr: m: expected a, found b\n"),
+        (KeyboardInterrupt(), 130, "asr: interrupted\n"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 1, ""),
+        (OSError(errno.ENOSPC, "No space"), 2, "asr: standard output: cannot be written: the disk is full\n"),
+    ],
+)
+def test_how_a_command_ends(run, monkeypatch, error, status, line):
+    monkeypatch.setattr(command, "find_audio", raising(error))
+    result = run("transcribe", "x.wav", "--model", "m")
+    assert (result.exit_code, result.stderr) == (status, line)
+
+
+def test_a_bug_is_a_traceback(run, monkeypatch):
+    monkeypatch.setattr(command, "find_audio", raising(ZeroDivisionError()))
+    assert isinstance(run("transcribe", "x.wav", "--model", "m").exception, ZeroDivisionError)
+
+
+def test_as_a_process(tiny_model, sounds, run):
+    with (sounds / "a.flac").open("rb") as file:
+        result = asr_process("transcribe", "-", "--model", tiny_model, stdin=file)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == b""
+    expected = run("transcribe", sounds / "a.flac", "--model", tiny_model).stdout
+    assert len(expected) > 4 and result.stdout.decode() == expected
+
+
+def test_a_closed_pipe_is_quiet(tiny_model, sounds):
+    reading, writing = os.pipe()
+    os.close(reading)
+    line = [sys.executable, "-m", "asr", "transcribe", "sounds", "--model", str(tiny_model)]
+    result = subprocess.run(line, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (result.returncode, result.stderr) == (1, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_behind_stdout_is_a_sentence(tiny_model, sounds):
+    with open("/dev/full", "wb") as full:
+        line = [sys.executable, "-m", "asr", "transcribe", "sounds", "--model", str(tiny_model)]
+        result = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert result.returncode == 2
+    assert result.stderr == b"asr: standard output: cannot be written: the disk is full\n"
+
+
+def test_ctrl_c_is_one_line(tiny_model):
+    line = [sys.executable, "-m", "asr", "transcribe", "-", "--model", str(tiny_model)]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        time.sleep(5)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == b"asr: interrupted\n"
+    assert process.returncode == 130

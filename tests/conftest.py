@@ -1,0 +1,78 @@
+"""What the tests of several rooms share: a tiny model, and sounds that are not speech but make it speak."""
+
+import numpy as np
+import pytest
+import torch
+
+from asr.config import parse_config
+from asr.model.acoustic import AcousticModel
+from asr.model.bundle import Bundle, save_bundle
+
+TOKENS = ["<blank>", "|", "'", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
+
+
+@pytest.fixture(scope="session")
+def random_bundle():
+    """A function that makes a bundle with random weights, a few thousand of them.
+
+    They are drawn so that `babble` becomes long texts of several words, which depend on every second of it.
+    Its arguments are tables of the configuration, such as features={"cmvn": "utterance"}.
+    """
+
+    def make(**tables):
+        tree = {
+            "corpus": {"source": "synthetic", "root": "data", "train": ["train"]},
+            "features": {"num_bins": 20},
+            "model": {"channels": 2, "hidden_size": 8, "num_layers": 1},
+        }
+        names = tree.keys() | tables.keys()
+        config = parse_config({name: tree.get(name, {}) | tables.get(name, {}) for name in names}, "tiny")
+        features, shape = config.features, config.model
+        dim = (features.num_bins if features.kind == "fbank" else features.num_ceps) * (features.deltas + 1)
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(2)
+            model = AcousticModel(
+                num_bins=dim,
+                num_classes=len(TOKENS),
+                subsampling=shape.subsampling,
+                channels=shape.channels,
+                cell=shape.cell,
+                hidden_size=shape.hidden_size,
+                num_layers=shape.num_layers,
+                bidirectional=shape.bidirectional,
+                dropout=shape.dropout,
+                residual=shape.residual,
+            )
+            for name, weight in model.named_parameters():
+                if "weight" in name and "norm" not in name:
+                    weight.normal_().mul_(2 / weight[0].numel() ** 0.5)
+            space, frequent = TOKENS.index("|"), TOKENS.index("G")
+            model.output.weight[[space, frequent]] = model.output.weight[[frequent, space]]
+        mean = std = None
+        if features.cmvn == "global":
+            mean, std = np.full(dim, 21, np.float32), np.full(dim, 1.6, np.float32)
+        return Bundle(config, TOKENS, mean, std, model.state_dict())
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory, random_bundle):
+    """A model folder; tests that change it work on a copy."""
+    path = tmp_path_factory.mktemp("models") / "tiny"
+    save_bundle(path, random_bundle(), "# Tiny\n\nRandom weights. WER 100.00 %\n")
+    return path
+
+
+@pytest.fixture(scope="session")
+def babble():
+    """A function that makes sound whose loudness and pitch change five times a second: float32 (S,)."""
+
+    def make(seconds, sample_rate=16000, seed=1):
+        rng = np.random.default_rng(seed)
+        times = np.arange(round(seconds * sample_rate)) / sample_rate
+        loudness, pitch = rng.uniform(0.1, 1.0, (2, int(seconds * 5) + 2))[:, (times * 5).astype(int)]
+        tone = np.sin(2 * np.pi * np.cumsum(200 + 2000 * pitch) / sample_rate)
+        return (0.3 * loudness * (tone + 0.3 * rng.standard_normal(len(times)))).astype(np.float32)
+
+    return make
