@@ -161,24 +161,39 @@ def test_a_bug_in_a_reader_keeps_its_traceback(speech, dataset_of):
         list(load_batches(Broken(dataset_of(speech)), BATCHES, 0, 1))
 
 
-def test_leaving_with_readers_at_work_does_not_hang():
-    """An exception on the way out keeps the iterator alive until Python itself ends."""
-    script = """
-        import torch
-        from asr.batching.batch import collate
-        from asr.batching.loader import load_batches
+SOURCE = """
+    import os, signal
+    from asr.batching.batch import collate
+    from asr.batching.loader import load_batches
 
-        class Source:
-            reported = set()
-            def batch(self, indices, epoch):
-                return collate([], 3)
+    class Source:
+        reported = set()
+        def batch(self, indices, epoch):
+            batch = collate([], 3)
+            batch.utt_ids[:] = [str(os.getpid())]
+            return batch
 
-        batches = load_batches(Source(), [[0]] * 1000, 0, 2)
-        next(batches)
-        raise ValueError("stop here")
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=60
-    )
+    batches = load_batches(Source(), [[0]] * 1000, 0, 1)
+    print(next(batches).utt_ids[0], flush=True)
+"""
+
+
+def leave(last_line):
+    """Run a program that ends while a reader is at work; the reader's process id, and the program's end."""
+    script = textwrap.dedent(SOURCE) + last_line
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    return int(done.stdout), done
+
+
+def test_an_error_on_the_way_out_does_not_hang():
+    """The error's traceback keeps the iterator alive until Python itself ends."""
+    pid, done = leave("raise ValueError('stop here')")
     assert done.returncode == 1
     assert done.stderr.rstrip().endswith("ValueError: stop here")
+    assert not alive(pid)
+
+
+def test_a_reader_follows_a_parent_that_was_killed():
+    """The call returns once nobody holds the program's standard output any more: the reader has ended."""
+    _, done = leave("os.kill(os.getpid(), signal.SIGKILL)")
+    assert done.returncode == -signal.SIGKILL
