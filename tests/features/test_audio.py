@@ -335,7 +335,7 @@ def test_a_streamed_mp3_has_no_length(tmp_path):
     path.write_bytes(ID3 + encoded)
     assert len(read_audio(path, sample_rate=RATE)) == 3 * RATE
     path.write_bytes(ID3 + encoded[second:])
-    assert soundfile.info(path).duration > 10  # guessed from the bit rate of silence
+    assert soundfile.info(path).duration > 6  # guessed from the bit rate of silence
     waveform = read_audio(path, sample_rate=RATE)
     assert 3 * RATE <= len(waveform) < 3.2 * RATE
     assert probe(path).seconds == len(waveform) / RATE

@@ -177,6 +177,14 @@ def test_an_mp3_that_would_be_read_in_part(tmp_path):
             probe(io.BytesIO(content))
 
 
+def test_a_segment_of_a_cut_mp3(tmp_path):
+    path = tmp_path / "a.mp3"
+    path.write_bytes(cut("MP3"))
+    assert len(read_audio(path, sample_rate=RATE, start=2.0, duration=3.0)) == 3 * RATE
+    with pytest.raises(AsrError, match=r"damaged: [56]\.\d\d of 10\.\d\d seconds"):
+        read_audio(path, sample_rate=RATE, start=8.0, duration=1.0)
+
+
 def test_a_few_missing_samples_are_a_warning(tmp_path, caplog):
     path = tmp_path / "a.wav"
     path.write_bytes(encoded("WAV")[:-600])
