@@ -30,7 +30,7 @@ def random_bundle():
         features, shape = config.features, config.model
         dim = (features.num_bins if features.kind == "fbank" else features.num_ceps) * (features.deltas + 1)
         with torch.random.fork_rng(devices=[]), torch.no_grad():
-            torch.manual_seed(2)
+            torch.manual_seed(1)
             model = AcousticModel(
                 num_bins=dim,
                 num_classes=len(TOKENS),
@@ -43,6 +43,7 @@ def random_bundle():
                 dropout=shape.dropout,
                 residual=shape.residual,
             )
+            torch.manual_seed(2)
             for name, weight in model.named_parameters():
                 if "weight" in name and "norm" not in name:
                     weight.normal_().mul_(2 / weight[0].numel() ** 0.5)

@@ -11,6 +11,7 @@ import soundfile
 
 import asr.files
 from asr.cli.inputs import Input, find_audio, output_names
+from asr.cli.transcribe import printable
 from asr.transcribe import Recogniser
 
 
@@ -180,9 +181,8 @@ def test_a_disk_that_fills_up_ends_the_work_with_a_sentence(run, tiny_model, sou
     monkeypatch.setattr(asr.files, "write_bytes", fill_up)
     result = run("transcribe", "sounds", "--model", tiny_model, "--output-dir", "out")
     assert result.exit_code == 1
-    assert result.stderr == (
-        "asr: out/b.txt: cannot be written: the disk is full; free some space and run the same command again\n"
-    )
+    assert result.stderr.startswith("asr: out/b.txt: cannot be written: the disk is full; free some space")
+    assert len(result.stderr.splitlines()) == 1
     assert [path.name for path in (sounds.parent / "out").iterdir()] == ["a.txt"]
 
 
@@ -246,11 +246,9 @@ def test_silence_is_an_empty_line_and_a_warning(run, tiny_model, sounds):
     assert "silence.wav" in result.stderr
 
 
-def test_a_name_that_is_not_utf8(run, tiny_model, sounds):
-    name = os.fsdecode(b"caf\xe9.wav")
-    shutil.copy("sounds/b.wav", name)
-    result = run("transcribe", name, "sounds/b.wav", "--model", tiny_model, "--format", "json")
-    assert [json.loads(line)["audio"] for line in result.stdout.splitlines()] == ["caf�.wav", "sounds/b.wav"]
+def test_a_name_that_is_not_utf8_can_be_printed():
+    assert printable(os.fsdecode(b"caf\xe9.wav")) == "caf\N{REPLACEMENT CHARACTER}.wav"
+    assert printable("Ω.wav") == "Ω.wav"
 
 
 def test_a_file_with_the_name_of_a_pattern(sounds):

@@ -1,0 +1,101 @@
+"""`asr info`: what an audio file or a model folder holds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from asr.cli.transcribe import report
+from asr.errors import AsrError
+
+if TYPE_CHECKING:
+    from asr.config import Config
+
+
+def info(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="FILE|MODEL...", help="Audio files and model folders.")
+    ],
+) -> None:
+    """Show the facts of audio files and model folders.
+
+    A model is loaded and checked as a whole; its card says on what it was trained and how well it does.
+
+    \b
+    Examples:
+      asr info meeting.wav
+      asr info exp/librispeech_4h/model
+    """
+    failed = 0
+    for number, path in enumerate(paths):
+        try:
+            facts, text = _model(path) if path.is_dir() else (_audio(path), "")
+        except AsrError as error:
+            report(str(error))
+            failed += 1
+            continue
+        typer.echo("\n" * (number > 0) + str(path))
+        width = max(map(len, facts))
+        for name, fact in facts.items():
+            typer.echo(f"  {name:<{width}}  {fact}")
+        if text:
+            typer.echo(f"\n{text.strip()}")
+    if failed:
+        raise typer.Exit(1 if failed < len(paths) else 2)
+
+
+def _audio(path: Path) -> dict[str, str]:
+    from asr.features.audio import probe
+
+    found = probe(path)
+    return {
+        "length": f"{found.seconds:.3f} seconds",
+        "sample rate": f"{found.sample_rate} Hz",
+        "channels": str(found.channels),
+        "format": f"{found.format}, {found.subtype}",
+    }
+
+
+def _model(path: Path) -> tuple[dict[str, str], str]:
+    """The facts of a model, and its card."""
+    from asr.model.bundle import load_bundle
+
+    bundle = load_bundle(path)
+    parameters = sum(weight.numel() for weight in bundle.build_model().parameters())
+    facts = {
+        "parameters": f"{parameters:,}",
+        "layers": _layers(bundle.config),
+        "units": f"{len(bundle.tokens)} with the blank: {' '.join(bundle.tokens[1:])}",
+        "features": _features(bundle.config),
+        "trained on": _training_data(bundle.config),
+        "decoding": _decoding(bundle.config),
+    }
+    return facts, bundle.card
+
+
+def _layers(config: "Config") -> str:
+    model = config.model
+    direction = "bidirectional" if model.bidirectional else "forward"
+    return (
+        f"{model.num_layers} × {model.hidden_size} {model.cell}, {direction}, on 2 convolutions that make "
+        f"{model.subsampling} frames one"
+    )
+
+
+def _features(config: "Config") -> str:
+    features = config.features
+    size = features.num_bins if features.kind == "fbank" else features.num_ceps
+    deltas = f", {features.deltas} × deltas" if features.deltas else ""
+    return (
+        f"{size} {features.kind}{deltas}, every {features.frame_shift_ms:g} ms at {features.sample_rate} Hz, "
+        f"{features.cmvn} normalisation"
+    )
+
+
+def _training_data(config: "Config") -> str:
+    return f"{config.corpus.source} {', '.join(config.corpus.train)}".strip()
+
+
+def _decoding(config: "Config") -> str:
+    decoding = config.decoding
+    return "greedy" if decoding.method == "greedy" else f"beam {decoding.beam}, top {decoding.top}"
