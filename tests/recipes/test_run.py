@@ -25,7 +25,7 @@ seed = 1
 """
 
 STEP_1 = """
-PARTS, AFTER = ("corpus",), ()
+PARTS = ("corpus",)
 def inputs(recipe):
     return [recipe.folder / "words.txt"]
 def outputs(recipe):
@@ -38,7 +38,9 @@ def run(recipe):
 
 STEP_2 = """
 from asr.errors import AsrError
-PARTS, AFTER = ("training",), (1,)
+PARTS = ("training",)
+def inputs(recipe):
+    return [recipe.exp / "words.txt"]
 CONTINUES = {"training": {"epochs"}}
 def outputs(recipe):
     return [recipe.exp / "trained.txt"]
@@ -58,7 +60,9 @@ def run(recipe):
 """
 
 STEP_4 = """
-PARTS, AFTER = ("scoring",), (2,)
+PARTS = ("scoring",)
+def inputs(recipe):
+    return [recipe.exp / "trained.txt"]
 def outputs(recipe):
     return [recipe.exp / "report"]
 def run(recipe):
@@ -137,7 +141,7 @@ def test_the_reason_is_told(bench: Bench) -> None:
     bench.run()
     _, lines, _ = bench.run("--set", "training.epochs=4")
     assert lines[1] == "02_train: runs again, training.epochs was 3 and is 4"
-    assert lines[3] == "04_score: runs again, 02_train made something else"
+    assert lines[3] == "04_score: runs again, its input trained.txt changed"
 
 
 def test_settings_that_leave_the_result_alone_run_nothing(bench: Bench) -> None:

@@ -1,15 +1,19 @@
 """Every recipe that comes with the repository: complete, loads, and builds its model."""
 
+import re
 import sys
+import tomllib
 from pathlib import Path
 
+import msgspec
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
+from asr.config import parse_config  # noqa: E402
 from recipes.recipe import open_recipe, shipped  # noqa: E402
-from recipes.stamps import load_steps  # noqa: E402
+from recipes.stamps import NEUTRAL, earlier_steps, load_steps  # noqa: E402
 
 
 def test_the_recipes_of_the_design_are_there() -> None:
@@ -37,35 +41,14 @@ def test_a_recipe_is_complete(name: str) -> None:
 
 @pytest.mark.parametrize("name", shipped())
 def test_a_recipe_builds_its_model(name: str) -> None:
-    from asr.features.extract import FeatureExtractor
     from asr.model.acoustic import AcousticModel
+    from asr.training.run import make_extractor
 
     config = open_recipe(name).config
-    features, model = config.features, config.model
-    extractor = FeatureExtractor(
-        kind=features.kind,
-        sample_rate=features.sample_rate,
-        num_bins=features.num_bins,
-        num_ceps=features.num_ceps,
-        frame_length_ms=features.frame_length_ms,
-        frame_shift_ms=features.frame_shift_ms,
-        low_hz=features.low_hz,
-        high_hz=features.high_hz,
-        deltas=features.deltas,
+    model = AcousticModel(
+        num_bins=make_extractor(config.features).dim, num_classes=29, **msgspec.structs.asdict(config.model)
     )
-    built = AcousticModel(
-        num_bins=extractor.dim,
-        num_classes=29,
-        subsampling=model.subsampling,
-        channels=model.channels,
-        cell=model.cell,
-        hidden_size=model.hidden_size,
-        num_layers=model.num_layers,
-        bidirectional=model.bidirectional,
-        dropout=model.dropout,
-        residual=model.residual,
-    )
-    parameters = sum(weight.numel() for weight in built.parameters())
+    parameters = sum(weight.numel() for weight in model.parameters())
     assert 3e5 < parameters < 6e7
 
 
@@ -73,10 +56,30 @@ def test_the_steps_form_a_chain_in_order() -> None:
     steps = load_steps()
     numbers = [step.number for step in steps]
     assert numbers == sorted(set(numbers))
+    recipe = open_recipe("quickstart")
+    made: set[Path] = set()
     for step in steps:
-        assert set(step.after) <= {number for number in numbers if number < step.number}, step.name
+        assert set(step.inputs(recipe)) <= made, step.name
+        made |= set(step.outputs(recipe))
+    assert [step.number for step in earlier_steps(steps[-1], recipe, steps)] == numbers[:-1]
+
+
+def test_training_may_go_on_with_the_settings_that_the_trainer_allows() -> None:
+    from asr.training.run import FREE_TO_CHANGE
+
+    train = next(step for step in load_steps() if step.number == 6)
+    allowed = {
+        part: train.continues.get(part, set()) | NEUTRAL.get(part, set()) for part in ("training", "batching")
+    }
+    assert allowed == FREE_TO_CHANGE
 
 
 def test_a_step_is_short() -> None:
     for step in load_steps():
         assert len(step.path.read_text().splitlines()) <= 60, step.name
+
+
+def test_the_examples_in_the_documentation_are_configurations() -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", (REPOSITORY / "docs" / "recipes.md").read_text(), re.DOTALL)
+    sources = {parse_config(tomllib.loads(block), "docs/recipes.md").corpus.source for block in blocks}
+    assert sources == {"folder", "table", "kaldi", "ljspeech", "librispeech"}

@@ -1,0 +1,100 @@
+"""card.md of a model: what a reader should know before trusting it."""
+
+import hashlib
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+
+import torch
+
+import asr
+from asr.corpus.statistics import corpus_statistics
+from asr.records import Utterance
+from asr.scoring.figures import Figures
+from recipes.evaluation import label
+from recipes.recipe import REPOSITORY, Recipe
+
+
+def make_card(
+    recipe: Recipe,
+    data: Mapping[str, Sequence[Utterance]],
+    results: Mapping[str, Figures],
+    origin: str,
+) -> str:
+    """The card as Markdown.
+
+    Args:
+        recipe: that made the model.
+        data: utterances of each set, "train" among them.
+        results: figures of each set that was scored.
+        origin: which checkpoints the weights come from.
+    """
+    lines = [
+        f"# {recipe.name}",
+        "",
+        f"A speech recognition model (GRU, CTC), made by the recipe {recipe.name} of",
+        f"asr {asr.__version__} (commit {commit()}) with Python {platform.python_version()}",
+        f"and torch {torch.__version__}:",
+        "",
+        f"    {recipe.portable_command()}",
+        "",
+        f"Weights: {origin}.",
+        "",
+        "## Results",
+        "",
+        *(f"- {result_line(label(recipe, name), figures)}" for name, figures in results.items()),
+        "",
+        f"Decoding: {_decoding(recipe)}. In brackets the 95 % interval, by bootstrap over speakers.",
+        "",
+        "## Data",
+        "",
+        f"Source: {recipe.config.corpus.source}.",
+        "",
+        "| set | utterances | speakers | hours | sha256 of the sorted ids, one a line |",
+        "|---|---|---|---|---|",
+        *(_data_row(name, rows) for name, rows in data.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def result_line(name: str, figures: Figures) -> str:
+    """Such as `quickstart: WER 4.21 % [3.50, 5.02], 300 utterances`."""
+    low, high = figures.ci95
+    return f"{name}: WER {figures.wer:.2f} % [{low:.2f}, {high:.2f}], {figures.utterances} utterances"
+
+
+def ids_digest(utterances: Sequence[Utterance]) -> str:
+    """sha256 of the sorted ids, each with a line end: `sort ids | sha256sum` gives the same."""
+    ids = sorted(utterance.utt_id.encode() for utterance in utterances)
+    return hashlib.sha256(b"".join(utt_id + b"\n" for utt_id in ids)).hexdigest()
+
+
+def commit() -> str:
+    """The commit of the repository, with a remark where files differ from it; "unknown" without git."""
+    try:
+        head = _git("rev-parse", "HEAD")
+        return f"{head} with uncommitted changes" if _git("status", "--porcelain") else head
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown (no git repository)"
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(REPOSITORY), *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def _decoding(recipe: Recipe) -> str:
+    decoding = recipe.config.decoding
+    if decoding.method == "greedy":
+        return "greedy, no language model"
+    return f"prefix beam search, beam {decoding.beam}, no language model"
+
+
+def _data_row(name: str, utterances: Sequence[Utterance]) -> str:
+    numbers = corpus_statistics(utterances)
+    return (
+        f"| {name} | {numbers.utterances} | {numbers.speakers} | {numbers.hours:.2f} "
+        f"| {ids_digest(utterances)} |"
+    )

@@ -1,0 +1,111 @@
+"""The sets that a recipe is measured on: which they are, decoding them, what was said in them."""
+
+import io
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import soundfile
+
+from asr.corpus.librispeech import SUBSETS, find_subset
+from asr.corpus.manifest import read_manifest
+from asr.errors import AsrError
+from asr.features.audio import probe, read_audio
+from asr.files import write_bytes
+from asr.progress import track
+from asr.records import Hypothesis, Utterance
+from asr.scoring import formats
+from asr.transcribe import Failure, Recogniser
+from recipes.recipe import Recipe
+
+
+def evaluation_sets(recipe: Recipe) -> dict[str, list[Utterance]]:
+    """The utterances of dev and test, by set: "dev" and "test", or the official subsets by their names.
+
+    Sets without utterances are left out.
+    """
+    corpus = recipe.config.corpus
+    sets: dict[str, list[Utterance]] = {}
+    for part, names in (("dev", corpus.dev), ("test", corpus.test)):
+        rows = read_manifest(recipe.exp / "corpus" / f"{part}.jsonl")
+        if corpus.source not in SUBSETS or not names:
+            sets[part] = rows
+            continue
+        for name in names:
+            folder = find_subset(recipe.corpus_root, name)
+            sets[name] = [row for row in rows if folder and Path(row.audio).is_relative_to(folder.resolve())]
+    return {name: rows for name, rows in sets.items() if rows}
+
+
+def label(recipe: Recipe, name: str) -> str:
+    """How a result is headed: the recipe's name, and that of the set where it is not simply "test"."""
+    return recipe.name if name == "test" else f"{recipe.name} {name}"
+
+
+def references(utterances: Sequence[Utterance]) -> list[formats.Transcript]:
+    """What was said."""
+    return [
+        formats.Transcript(utt_id=row.utt_id, text=row.text, speaker=row.speaker, seconds=row.duration)
+        for row in utterances
+    ]
+
+
+def decode_set(
+    recogniser: Recogniser, utterances: Sequence[Utterance], name: str
+) -> tuple[list[Hypothesis], int]:
+    """Transcribe utterances, each a file or a segment of one, as `asr transcribe` does.
+
+    Returns:
+        what was heard, in the order given, and the number of those that failed: each is named in a warning
+        and left out.
+    """
+    reasons: dict[str, str] = {}
+    results = recogniser.transcribe_files(_source(row, recogniser.sample_rate, reasons) for row in utterances)
+    heard: list[Hypothesis] = []
+    for row, result in zip(utterances, track(results, f"decoding {name}", len(utterances)), strict=True):
+        if isinstance(result, Failure):
+            logging.getLogger("asr").warning(
+                "%s: not decoded: %s", row.utt_id, reasons.get(row.utt_id, result.reason)
+            )
+        else:
+            heard.append(
+                Hypothesis(utt_id=row.utt_id, text=result.text, score=result.score, words=result.words)
+            )
+    return heard, len(utterances) - len(heard)
+
+
+def write_decoded(
+    folder: Path, name: str, utterances: Sequence[Utterance], heard: Sequence[Hypothesis]
+) -> None:
+    """Write NAME.jsonl with word times, and for sclite NAME.hyp.trn, NAME.ref.trn and NAME.ctm."""
+    speakers = {row.utt_id: row.speaker for row in utterances}
+    lines = b"".join(msgspec.json.encode(hyp) + b"\n" for hyp in heard)
+    write_bytes(folder / f"{name}.jsonl", lines)
+    transcripts = [
+        formats.Transcript(utt_id=hyp.utt_id, text=hyp.text, speaker=speakers[hyp.utt_id]) for hyp in heard
+    ]
+    formats.write_trn(folder / f"{name}.hyp.trn", transcripts)
+    formats.write_trn(folder / f"{name}.ref.trn", references(utterances))
+    formats.write_ctm(folder / f"{name}.ctm", heard)
+
+
+def _source(utterance: Utterance, sample_rate: int, reasons: dict[str, str]) -> str | io.BytesIO:
+    """The audio file, or where the utterance is only a part of it, that part as a file in memory.
+
+    The part is empty where it cannot be read, and `reasons` says why.
+    """
+    stream = io.BytesIO()
+    try:
+        whole = probe(utterance.audio).seconds
+        if utterance.start == 0 and abs(whole - utterance.duration) < 1 / 100:
+            return utterance.audio
+        samples = read_audio(
+            utterance.audio, sample_rate=sample_rate, start=utterance.start, duration=utterance.duration
+        )
+    except AsrError as error:
+        reasons[utterance.utt_id] = str(error)
+        return stream
+    soundfile.write(stream, samples, sample_rate, format="WAV", subtype="FLOAT")
+    stream.seek(0)
+    return stream

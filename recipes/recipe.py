@@ -1,0 +1,119 @@
+"""A recipe: a folder of data (config.toml, README.md, RESULTS.md) and the experiment folder of its run."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from asr.config import Config, dump_config, load_config
+from asr.errors import AsrError
+from asr.files import write_text
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+RECIPES = REPOSITORY / "recipes"
+EXPERIMENTS = REPOSITORY / "data" / "exp"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a step works for.
+
+    Attributes:
+        name: of the recipe's folder.
+        folder: where config.toml lies, and the files that it names.
+        exp: experiment folder; everything that the steps write goes there, but for the corpus.
+        config: config.toml with the `--set` settings applied.
+        settings: the `--set` settings, as given.
+    """
+
+    name: str
+    folder: Path
+    exp: Path
+    config: Config
+    settings: tuple[str, ...] = ()
+
+    @property
+    def corpus_root(self) -> Path:
+        """Folder of the corpus; a relative one in config.toml counts from the repository."""
+        return REPOSITORY / self.config.corpus.root
+
+    def beside(self, name: str) -> Path | None:
+        """A file that the configuration names, beside it; None for the empty name."""
+        return self.folder / name if name else None
+
+    def shown(self, path: Path) -> str:
+        """A path as short as it can be said from the current folder."""
+        here = Path.cwd()
+        return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+    def command(self, *options: str) -> str:
+        """The command that runs this recipe with these settings."""
+        place = self.name if self.folder == RECIPES / self.name else str(self.folder)
+        words = ["python", "recipes/run.py", place, *options]
+        if self.exp != EXPERIMENTS / self.name:
+            words += ["--exp", str(self.exp)]
+        if self.settings:
+            words += ["--set", *self.settings]
+        return shlex.join(words)
+
+    def portable_command(self) -> str:
+        """The command for a reader elsewhere: without the places of this machine."""
+        settings = [s if not s.startswith("corpus.root=") else "corpus.root=DIR" for s in self.settings]
+        words = ["python", "recipes/run.py", self.name, *(["--set", *settings] if settings else [])]
+        return shlex.join(words)
+
+    def portable_config(self) -> Config:
+        """The configuration for a reader elsewhere: with the corpus where config.toml says."""
+        written = load_config(self.folder / "config.toml").corpus.root
+        return replace(self.config, corpus=replace(self.config.corpus, root=written))
+
+    def write_config(self) -> None:
+        """Keep the effective configuration in the experiment folder."""
+        path, content = self.exp / "config.toml", dump_config(self.config)
+        if not path.is_file() or path.read_bytes() != content.encode():
+            write_text(path, content)
+
+
+def open_recipe(place: str, settings: list[str] | None = None, exp: Path | None = None) -> Recipe:
+    """Read the recipe called `place`, or the one in the folder `place`.
+
+    Args:
+        place: name of a folder in recipes/, or path of a folder with a config.toml, or of that file.
+        settings: `part.key=value` changes; a relative `corpus.root` here counts from the current folder.
+        exp: experiment folder; data/exp/NAME of the repository if not given.
+
+    Raises:
+        AsrError: there is no such recipe, or its configuration is wrong.
+    """
+    folder = _find(place)
+    settings = [_absolute_root(setting) for setting in settings or []]
+    config = load_config(folder / "config.toml", settings)
+    exp = (exp or EXPERIMENTS / folder.name).resolve()
+    return Recipe(name=folder.name, folder=folder, exp=exp, config=config, settings=tuple(settings))
+
+
+def shipped() -> list[str]:
+    """Names of the recipes that come with the repository."""
+    return sorted(path.parent.name for path in RECIPES.glob("*/config.toml"))
+
+
+def _find(place: str) -> Path:
+    path = Path(place)
+    if path.name == "config.toml" and path.is_file():
+        path = path.parent
+    for folder in (path, RECIPES / place):
+        if (folder / "config.toml").is_file():
+            return folder.resolve()
+    raise AsrError(
+        f"{place}: no recipe of this name and no folder with a config.toml; "
+        f"the recipes that come with this repository are {', '.join(shipped())}"
+    )
+
+
+def _absolute_root(setting: str) -> str:
+    key, separator, value = setting.partition("=")
+    if key.strip() != "corpus.root" or not separator:
+        return setting
+    root = Path(value.strip().strip("'\"")).expanduser().resolve()
+    return f"corpus.root={root}"

@@ -1,0 +1,59 @@
+"""Write the manifests of train, dev and test, what was skipped, and what the corpus is made of."""
+
+import logging
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from recipes.places import corpus_places
+from recipes.recipe import Recipe
+from recipes.run import run_alone
+
+PARTS = ("corpus",)
+SETS = ("train", "dev", "test")
+WRITTEN = (*(f"{name}.jsonl" for name in SETS), "skipped.txt", "statistics.txt", "statistics.png")
+
+
+def inputs(recipe: Recipe) -> list[Path]:
+    corpus = recipe.config.corpus
+    ids = [recipe.beside(name) for name in (corpus.train_ids, corpus.dev_ids, corpus.test_ids)]
+    return corpus_places(recipe) + [path for path in ids if path]
+
+
+def outputs(recipe: Recipe) -> list[Path]:
+    return [recipe.exp / "corpus" / name for name in WRITTEN]
+
+
+def run(recipe: Recipe) -> list[str]:
+    from asr.corpus.manifest import write_manifest
+    from asr.corpus.prepare import prepare
+    from asr.corpus.statistics import corpus_statistics, draw_statistics, statistics_table
+    from asr.files import write_text
+
+    corpus, folder = recipe.config.corpus, recipe.exp / "corpus"
+    prepared = prepare(
+        source=corpus.source,
+        root=recipe.corpus_root,
+        train=corpus.train,
+        dev=corpus.dev,
+        test=corpus.test,
+        train_ids=recipe.beside(corpus.train_ids),
+        dev_ids=recipe.beside(corpus.dev_ids),
+        test_ids=recipe.beside(corpus.test_ids),
+    )
+    rows = {"train": prepared.train, "dev": prepared.dev, "test": prepared.test}
+    for name in SETS:
+        write_manifest(folder / f"{name}.jsonl", rows[name])
+    statistics = {name: corpus_statistics(rows[name]) for name in SETS if rows[name]}
+    write_text(folder / "statistics.txt", statistics_table(statistics) + "\n")
+    draw_statistics(folder / "statistics.png", statistics)
+    write_text(folder / "skipped.txt", prepared.summary.text(limit=None) + "\n")
+    if prepared.summary.skipped or prepared.summary.warnings:
+        logging.getLogger("asr").warning("%s", prepared.summary.text())
+    counts = ", ".join(f"{name} {part.utterances} ({part.hours:.2f} h)" for name, part in statistics.items())
+    return [f"{counts}; {len(prepared.summary.skipped)} skipped; manifests in {recipe.shown(folder)}"]
+
+
+if __name__ == "__main__":
+    run_alone(__file__)

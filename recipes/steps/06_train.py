@@ -1,0 +1,61 @@
+"""Train the model, or go on training it; `torchrun --nproc-per-node 2 …/06_train.py RECIPE` uses two GPUs."""
+
+import shutil
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from asr.files import write_error
+from recipes.recipe import Recipe
+from recipes.run import run_alone
+
+PARTS = ("features", "augment", "batching", "model", "training")
+CONTINUES = {"training": {"keep", "max_minutes", "patience"}}
+
+
+def inputs(recipe: Recipe) -> list[Path]:
+    return [
+        recipe.exp / name for name in ("corpus/train.jsonl", "corpus/dev.jsonl", "cmvn.json", "tokens.txt")
+    ]
+
+
+def outputs(recipe: Recipe) -> list[Path]:
+    return [recipe.exp / "train"]
+
+
+def begin(recipe: Recipe) -> None:
+    """Keep what another configuration trained, once, beside the folder of the new training."""
+    folder, previous = recipe.exp / "train", recipe.exp / "train.previous"
+    if folder.exists():
+        shutil.rmtree(previous, ignore_errors=True)
+        try:
+            folder.replace(previous)
+        except OSError as error:
+            raise write_error(previous, error) from error
+        print(f"06_train: begins anew; the earlier training is kept in {recipe.shown(previous)}", flush=True)
+
+
+def run(recipe: Recipe) -> list[str]:
+    from asr.corpus.manifest import read_manifest
+    from asr.features.cmvn import CmvnStats
+    from asr.training import train
+    from asr.units.tokens import read_tokens
+
+    exp, folder = recipe.exp, recipe.exp / "train"
+    end = train(
+        recipe.config,
+        read_manifest(exp / "corpus" / "train.jsonl"),
+        read_manifest(exp / "corpus" / "dev.jsonl"),
+        cmvn=CmvnStats.load(exp / "cmvn.json"),
+        tokens=read_tokens(exp / "tokens.txt"),
+        folder=folder,
+    )
+    return [
+        f"epoch {end.epoch}, update {end.step}, dev WER {end.wer:.2f} %; checkpoints, metrics.jsonl and "
+        f"curve.png in {recipe.shown(folder)}"
+    ]
+
+
+if __name__ == "__main__":
+    run_alone(__file__)

@@ -1,0 +1,41 @@
+"""Average the chosen checkpoints into one model folder."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from recipes.recipe import Recipe
+from recipes.run import run_alone
+
+PARTS = ("averaging",)
+
+
+def inputs(recipe: Recipe) -> list[Path]:
+    return [recipe.exp / name for name in ("train", "cmvn.json", "tokens.txt")]
+
+
+def outputs(recipe: Recipe) -> list[Path]:
+    return [recipe.exp / "averaged" / name for name in ("bundle.json", "model.safetensors", "card.md")]
+
+
+def run(recipe: Recipe) -> list[str]:
+    from asr.features.cmvn import CmvnStats
+    from asr.model.bundle import Bundle, save_bundle
+    from asr.training import average_checkpoints
+    from asr.units.tokens import read_tokens
+
+    exp, config, averaging = recipe.exp, recipe.config, recipe.config.averaging
+    weights, chosen = average_checkpoints(exp / "train", averaging.which, averaging.count)
+    mean = std = None
+    if config.features.cmvn == "global":
+        mean, std = CmvnStats.load(exp / "cmvn.json").mean_std()
+    bundle = Bundle(config, read_tokens(exp / "tokens.txt"), mean, std, weights)
+    names = ", ".join(path.stem for path in chosen)
+    origin = f"checkpoint {names}" if len(chosen) == 1 else f"mean of the checkpoints {names}"
+    save_bundle(exp / "averaged", bundle, card=f"{origin}\n")
+    return [f"{origin}; {recipe.shown(exp / 'averaged')}"]
+
+
+if __name__ == "__main__":
+    run_alone(__file__)

@@ -1,0 +1,56 @@
+"""Compare what was heard with what was said: word error rate with its interval, a report for each set."""
+
+import shutil
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from recipes.recipe import Recipe
+from recipes.run import run_alone
+
+PARTS = ("corpus", "scoring")
+
+
+def inputs(recipe: Recipe) -> list[Path]:
+    return [recipe.exp / name for name in ("corpus/dev.jsonl", "corpus/test.jsonl", "decode")]
+
+
+def outputs(recipe: Recipe) -> list[Path]:
+    return [recipe.exp / "score"]
+
+
+def begin(recipe: Recipe) -> None:
+    """Leave nothing of sets that are no longer asked for."""
+    shutil.rmtree(recipe.exp / "score", ignore_errors=True)
+
+
+def run(recipe: Recipe) -> list[str]:
+    import msgspec
+
+    from asr.files import write_bytes, write_text
+    from asr.scoring.figures import figures
+    from asr.scoring.formats import read_transcripts
+    from asr.scoring.pairing import pair
+    from asr.scoring.report import text_report
+    from asr.scoring.significance import bootstrap_interval
+    from asr.scoring.wer import score
+    from recipes.card import result_line
+    from recipes.evaluation import evaluation_sets, label, references
+
+    options, folder = recipe.config.scoring, recipe.exp / "score"
+    lines = []
+    for name, utterances in evaluation_sets(recipe).items():
+        report = score(
+            pair(references(utterances), read_transcripts(recipe.exp / "decode" / f"{name}.jsonl"))
+        )
+        interval = bootstrap_interval(report, replicates=options.bootstrap, seed=options.seed)
+        write_text(folder / f"{name}.txt", text_report(report, interval, details=True))
+        found = figures(report, interval)
+        write_bytes(folder / f"{name}.json", msgspec.json.format(msgspec.json.encode(found)) + b"\n")
+        lines.append(result_line(label(recipe, name), found))
+    return [f"reports in {recipe.shown(folder)}", *lines]
+
+
+if __name__ == "__main__":
+    run_alone(__file__)

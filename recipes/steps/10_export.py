@@ -1,0 +1,49 @@
+"""Write the model folder for everyone else, with the card that says what it was trained on and how well."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from recipes.recipe import Recipe
+from recipes.run import run_alone
+
+PARTS = ("corpus", "features", "augment", "batching", "model", "training", "averaging", "decoding", "scoring")
+
+
+def inputs(recipe: Recipe) -> list[Path]:
+    return [
+        *(recipe.exp / "corpus" / f"{part}.jsonl" for part in ("train", "dev", "test")),
+        recipe.exp / "averaged" / "bundle.json",
+        recipe.exp / "score",
+    ]
+
+
+def outputs(recipe: Recipe) -> list[Path]:
+    return [recipe.exp / "model"]
+
+
+def run(recipe: Recipe) -> list[str]:
+    import msgspec
+
+    from asr.corpus.manifest import read_manifest
+    from asr.model.bundle import load_bundle, save_bundle
+    from asr.scoring.figures import Figures
+    from recipes.card import make_card
+    from recipes.evaluation import evaluation_sets
+
+    averaged, sets = load_bundle(recipe.exp / "averaged"), evaluation_sets(recipe)
+    results = {
+        name: msgspec.json.decode((recipe.exp / "score" / f"{name}.json").read_bytes(), type=Figures)
+        for name in sets
+    }
+    data = {"train": read_manifest(recipe.exp / "corpus" / "train.jsonl")} | sets
+    card = make_card(recipe, data, results, origin=averaged.card.strip())
+    model = replace(averaged, config=recipe.portable_config())
+    save_bundle(recipe.exp / "model", model, card)
+    return [f"{recipe.shown(recipe.exp / 'model')} with card.md"]
+
+
+if __name__ == "__main__":
+    run_alone(__file__)
