@@ -9,11 +9,11 @@ Signal = NDArray[np.floating[Any]]  # float32 throughout: it is accurate enough 
 
 LEVEL_DB = (-29.0, -19.0)  # RMS of the speech, against full scale
 LARGEST_PEAK = 0.9
-NOISE_SNR_DB = (22.0, 45.0)
+NOISE_SNR_DB = (25.0, 45.0)
 NOISE_TILT = (0.0, 2.0)  # exponent of 1/f in the noise's power: 0 white, 1 pink, 2 brown
-ROOM_SHARE = 0.5  # of utterances that are heard in a room
-ROOM_SECONDS = (0.1, 0.35)  # time in which the reverberation falls by 60 dB
-ROOM_DIRECT_DB = (6.0, 18.0)  # direct sound over reverberation
+ROOM_SHARE = 0.3  # of utterances that are heard in a room
+ROOM_SECONDS = (0.1, 0.3)  # time in which the reverberation falls by 60 dB
+ROOM_DIRECT_DB = (9.0, 18.0)  # direct sound over reverberation
 SILENCE_SECONDS = (0.1, 0.4)  # before and after the speech
 
 

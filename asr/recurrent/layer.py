@@ -1,6 +1,7 @@
 """Recurrent layers over padded batches: one interface for every cell."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -71,12 +72,12 @@ class Recurrent(nn.Module):
         if state is None:
             state = x.new_zeros(self.num_layers * self.directions, rows, self.hidden_size)
         mask = torch.arange(frames, device=x.device)[:, None] < lens.to(x.device)  # (T, N)
-        order = _reversed_frames(mask)
+        places = _turning(mask)
         y, finals = x.transpose(0, 1), []
         for index, (layer, start) in enumerate(
             zip(self.layers, torch.split(state, self.directions), strict=True)
         ):
-            y, final = layer(self.dropout(y) if index else y, mask, order, start)
+            y, final = layer(self.dropout(y) if index else y, mask, places, start)
             finals.append(final)
         return y.transpose(0, 1), torch.cat(finals)
 
@@ -108,24 +109,24 @@ class Layer(nn.Module):
         for parameter in (self.weight_ih, self.weight_hh):
             nn.init.uniform_(parameter, -bound, bound)
 
-    def forward(self, x: Tensor, mask: Tensor, order: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, mask: Tensor, places: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Run both directions.
 
         Args:
             x: (T, N, F).
             mask: (T, N), True where a row has a frame.
-            order: (T, N), for each row the frames in reversed order (see `_reversed_frames`).
+            places: (T·N,), see `_turning`.
             state: (D, N, H).
 
         Returns:
             (T, N, D·H), zeros after a row's end, and (D, N, H), the state after each row's last step.
         """
-        inputs = torch.stack([x, _take_frames(x, order)]) if len(self.weight_ih) == 2 else x[None]
+        inputs = torch.stack([x, _turn(x, places)]) if len(self.weight_ih) == 2 else x[None]
         y = self._run(inputs, state)
         final = _last_states(y, mask, state)
         y = y * mask[..., None]
         if len(y) == 2:
-            return torch.cat([y[0], _take_frames(y[1], order)], dim=-1), final
+            return torch.cat([y[0], _turn(y[1], places)], dim=-1), final
         return y[0], final
 
     def _run(self, inputs: Tensor, state: Tensor) -> Tensor:
@@ -157,15 +158,38 @@ class Layer(nn.Module):
         return torch.stack(outputs)
 
 
-def _reversed_frames(mask: Tensor) -> Tensor:
-    """(T, N) frame numbers that turn each row around within its length; padding keeps its place."""
-    frames = torch.arange(len(mask), device=mask.device)[:, None]
-    return torch.where(mask, mask.sum(0) - 1 - frames, frames)
+def _turning(mask: Tensor) -> Tensor:
+    """(T·N,) places that turn each row around within its length; padding keeps its place.
+
+    For mask (T, N). Turning twice gives back the order before.
+    """
+    frames, rows = (torch.arange(size, device=mask.device) for size in mask.shape)
+    source = torch.where(mask, mask.sum(0) - 1 - frames[:, None], frames[:, None])
+    return (source * mask.shape[1] + rows).flatten()
 
 
-def _take_frames(x: Tensor, order: Tensor) -> Tensor:
-    """(T, N, F) with each row's frames in the given (T, N) order."""
-    return x.gather(0, order[..., None].expand_as(x))
+class _Turn(torch.autograd.Function):
+    """Turn each row of x (T, N, F) around; its own gradient, where indexing would scatter."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, places: Tensor) -> Tensor:
+        ctx.save_for_backward(places)
+        return _turned(x, places)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (places,) = ctx.saved_tensors
+        return _turn(grad, places), None
+
+
+def _turn(x: Tensor, places: Tensor) -> Tensor:
+    """(T, N, F) with each row in the order of `_turning`."""
+    turned: Tensor = _Turn.apply(x, places)  # type: ignore[no-untyped-call]
+    return turned
+
+
+def _turned(x: Tensor, places: Tensor) -> Tensor:
+    return x.reshape(-1, x.shape[2]).index_select(0, places).view(x.shape)
 
 
 def _last_states(y: Tensor, mask: Tensor, state: Tensor) -> Tensor:

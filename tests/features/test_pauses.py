@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asr.features.pauses import TAIL_SECONDS, cut_at_pauses
@@ -14,7 +14,7 @@ def noise(seconds, seed=0):
     return np.random.default_rng(seed).standard_normal(round(seconds * RATE)).astype(np.float32)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.floats(0, 60), max_size=6), st.integers(0, 9))
 def test_pieces_joined_are_the_recording(blocks, seed):
     blocks = [noise(seconds, seed) for seconds in blocks]
