@@ -25,7 +25,8 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
     if total is None and isinstance(items, Sized):
         total = len(items)
     started = time.monotonic()
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    # stdout is left alone: what a caller prints there is a result, and must not land on stderr
+    with Progress(console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
         task = bar.add_task(description, total=total, visible=False)
         for item in items:
             yield item

@@ -1,6 +1,7 @@
 """A recipe: a folder of data (config.toml, README.md, RESULTS.md) and the experiment folder of its run."""
 
 import shlex
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from msgspec.structs import replace
 
 from asr.config import Config, dump_config, load_config
 from asr.errors import AsrError
-from asr.files import write_text
+from asr.files import write_error, write_text
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RECIPES = REPOSITORY / "recipes"
@@ -96,6 +97,21 @@ def open_recipe(place: str, settings: list[str] | None = None, exp: Path | None 
 def shipped() -> list[str]:
     """Names of the recipes that come with the repository."""
     return sorted(path.parent.name for path in RECIPES.glob("*/config.toml"))
+
+
+def set_aside(folder: Path) -> Path:
+    """Rename a folder to NAME.previous, in place of an earlier one, and return where it is now.
+
+    Raises:
+        AsrError: no permission for it.
+    """
+    previous = folder.with_name(f"{folder.name}.previous")
+    try:
+        if previous.exists():
+            shutil.rmtree(previous)
+        return folder.replace(previous)
+    except OSError as error:
+        raise write_error(previous, error) from error
 
 
 def _find(place: str) -> Path:

@@ -77,8 +77,6 @@ def run_steps(recipe: Recipe, steps: list[Step], chosen: list[Step], *, forced: 
     Raises:
         AsrError: a step failed, or the experiment folder cannot be written.
     """
-    if is_main_process():
-        recipe.write_config()
     for step in chosen:
         _require_earlier(step, recipe, steps, checked=chosen)
         reason = why_not_done(step, recipe, steps)
@@ -88,6 +86,8 @@ def run_steps(recipe: Recipe, steps: list[Step], chosen: list[Step], *, forced: 
             continue
         if reason not in ("", "to do"):
             _say(f"{step.name}: runs again, {reason}")
+        if is_main_process():
+            recipe.write_config()
         began = time.monotonic()
         summary = perform(step, recipe, steps)
         _say(f"{step.name}: {summary[0]} ({_duration(time.monotonic() - began)})")

@@ -1,13 +1,11 @@
 """Train the model, or go on training it; `torchrun --nproc-per-node 2 …/06_train.py RECIPE` uses two GPUs."""
 
-import shutil
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from asr.files import write_error
-from recipes.recipe import Recipe
+from recipes.recipe import Recipe, set_aside
 from recipes.run import run_alone
 
 PARTS = ("features", "augment", "batching", "model", "training")
@@ -26,13 +24,8 @@ def outputs(recipe: Recipe) -> list[Path]:
 
 def begin(recipe: Recipe) -> None:
     """Keep what another configuration trained, once, beside the folder of the new training."""
-    folder, previous = recipe.exp / "train", recipe.exp / "train.previous"
-    if folder.exists():
-        shutil.rmtree(previous, ignore_errors=True)
-        try:
-            folder.replace(previous)
-        except OSError as error:
-            raise write_error(previous, error) from error
+    if (recipe.exp / "train").exists():
+        previous = set_aside(recipe.exp / "train")
         print(f"06_train: begins anew; the earlier training is kept in {recipe.shown(previous)}", flush=True)
 
 

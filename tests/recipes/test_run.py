@@ -200,6 +200,7 @@ def test_a_stage_refuses_to_work_on_stale_inputs(bench: Bench) -> None:
     status, _, errors = bench.run("--stage", "4", "--set", "training.epochs=9")
     assert status == 1
     assert "02_train has to run first (training.epochs was 3 and is 9)" in errors
+    assert "epochs = 3" in (bench.exp / "config.toml").read_text()  # which is still the one of the results
 
 
 def test_a_stage_that_does_not_exist_is_a_wrong_call(bench: Bench) -> None:
