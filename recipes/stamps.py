@@ -169,12 +169,13 @@ def make_key(step: Step, recipe: Recipe, steps: list[Step]) -> dict[str, Any]:
         stamp = read_stamp(other, recipe) or {"outputs": {}}
         made |= {name: output["digest"] for name, output in stamp["outputs"].items()}
     inputs = {_shown(path, recipe): path for path in step.inputs(recipe)}
-    key = {
+    key: dict[str, Any] = {
         "format": FORMAT,
         "parts": {part: _values(recipe, part) for part in step.parts},
         "inputs": {name: made.get(name) or fingerprint(path)["digest"] for name, path in inputs.items()},
     }
-    return json.loads(json.dumps(key))  # tuples as lists, as they are read back
+    key = json.loads(json.dumps(key))  # tuples as lists, as they are read back
+    return key
 
 
 def earlier_steps(step: Step, recipe: Recipe, steps: list[Step]) -> list[Step]:
