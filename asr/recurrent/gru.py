@@ -1,7 +1,7 @@
 """The fast path of `cells.gru` on a processor: a forward and a backward pass written by hand.
 
-The recurrence of each direction is one task for one thread (`kernels`); the products that do not depend on
-the state, and the gradients of the weights, wait for the whole sequence, so that each is one large product.
+Each direction is one task for one thread, from its first product to its last (`kernels`): two threads never
+wait for each other within a layer.
 """
 
 import functools
@@ -9,9 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -19,21 +17,26 @@ from asr.recurrent import kernels
 from asr.recurrent.blas import one_thread
 
 
-def gru_layer(inputs: Tensor, state: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor) -> Tensor:
+def gru_layer(
+    inputs: Tensor, lens: Tensor, state: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor
+) -> tuple[Tensor, Tensor]:
     """One GRU layer of D directions over time-major float32 sequences.
 
     Args:
-        inputs: (D, T, N, F), for each direction in the order in which it reads.
+        inputs: (T, N, F).
+        lens: (N,), int64, frames of each row.
         state: (D, N, H), h_0.
         weight_ih: (D, 3H, F), the parts of W_r, W_z, W_h that multiply x_t.
         weight_hh: (D, 3H, H), the parts that multiply the state.
         bias: (D, 3H), b_r, b_z, b_h.
 
     Returns:
-        (D, T, N, H), h_1 to h_T of each direction.
+        (T, N, D·H), zero after a row's end, and (D, N, H), the state after each row's last step.
     """
-    outputs: Tensor = _GruLayer.apply(inputs, state, weight_ih, weight_hh, bias)  # type: ignore[no-untyped-call]
-    return outputs
+    result: tuple[Tensor, Tensor] = _GruLayer.apply(  # type: ignore[no-untyped-call]
+        inputs, lens, state, weight_ih, weight_hh, bias
+    )
+    return result
 
 
 class _GruLayer(torch.autograd.Function):
@@ -41,82 +44,81 @@ class _GruLayer(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, inputs: Tensor, state: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor
-    ) -> Tensor:
-        directions, frames, rows, features = inputs.shape
-        size = state.shape[2]
-        split = 2 * size
-        gates = inputs.new_empty(directions, frames, rows, split)
-        candidate = inputs.new_empty(directions, frames, rows, size)
+        ctx: Any,
+        inputs: Tensor,
+        lens: Tensor,
+        state: Tensor,
+        weight_ih: Tensor,
+        weight_hh: Tensor,
+        bias: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        inputs = inputs.contiguous()
+        frames, rows, _ = inputs.shape
+        directions, _, size = state.shape
+        gates = inputs.new_empty(directions, frames, rows, 3 * size)
         states = inputs.new_empty(directions, frames + 1, rows, size)
-        states[:, 0] = state
+        outputs = inputs.new_empty(frames, rows, directions * size)
+        firsts, lasts = [0, frames], [frames, 0]
+        calls = []
         for d in range(directions):
-            flat = inputs[d].reshape(-1, features)
-            torch.addmm(bias[d, :split], flat, weight_ih[d, :split].T, out=gates[d].view(-1, split))
-            torch.addmm(bias[d, split:], flat, weight_ih[d, split:].T, out=candidate[d].view(-1, size))
-        weight_gates = weight_hh[:, :split].transpose(1, 2).contiguous()
-        weight_candidate = weight_hh[:, split:].transpose(1, 2).contiguous()
-        _each_direction(kernels.gru_forward, gates, candidate, states, weight_gates, weight_candidate)
-        ctx.save_for_backward(inputs, gates, candidate, states, weight_ih, weight_hh)
-        return states[:, 1:]
+            states[d, firsts[d]] = state[d]
+            own = [weight_ih[d], weight_hh[d], bias[d], gates[d], states[d]]
+            calls.append(_call(kernels.gru_forward, inputs, lens, d, *own, outputs))
+        _side_by_side(calls)
+        ctx.save_for_backward(inputs, lens, weight_ih, weight_hh, gates, states)
+        return outputs, torch.stack([states[d, lasts[d]] for d in range(directions)])
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        inputs, gates, candidate, states, weight_ih, weight_hh = ctx.saved_tensors
-        directions, _, _, size = candidate.shape
-        features, split = inputs.shape[3], 2 * size
-        # r ∗ h is needed for the gradient of the weights of h~, and the kernel overwrites r.
-        reset_states = gates[..., :size] * states[:, :-1]
-        grad_gates, grad_candidate = gates.clone(), candidate.clone()
-        grad_state = torch.zeros_like(states[:, 0])
-        _each_direction(
-            kernels.gru_backward,
-            grad_outputs.contiguous(),
-            grad_state,
-            grad_gates,
-            grad_candidate,
-            states,
-            weight_hh[:, :split].contiguous(),
-            weight_hh[:, split:].contiguous(),
-        )
-        grad_inputs = torch.empty(inputs.shape) if ctx.needs_input_grad[0] else None
-        grad_ih, grad_hh = torch.empty_like(weight_ih), torch.empty_like(weight_hh)
-        grad_bias = weight_ih.new_empty(directions, 3 * size)
+    def backward(ctx: Any, grad_outputs: Tensor, grad_final: Tensor) -> tuple[Tensor | None, ...]:
+        inputs, lens, weight_ih, weight_hh, gates, states = ctx.saved_tensors
+        directions = len(weight_ih)
+        grad_outputs = grad_outputs.contiguous()
+        grad_state = grad_final.clone(memory_format=torch.contiguous_format)
+        shape = inputs.shape if ctx.needs_input_grad[0] else (0, 0, 0)
+        grad_inputs = inputs.new_empty(directions, *shape)
+        grad_ih, grad_hh = (torch.empty(w.shape) for w in (weight_ih, weight_hh))
+        grad_bias = torch.empty(weight_ih.shape[:2])
+        calls = []
         for d in range(directions):
-            flat_gates, flat_candidate = grad_gates[d].view(-1, split), grad_candidate[d].view(-1, size)
-            flat = inputs[d].reshape(-1, features)
-            torch.mm(flat_gates.T, flat, out=grad_ih[d, :split])
-            torch.mm(flat_candidate.T, flat, out=grad_ih[d, split:])
-            torch.mm(flat_gates.T, states[d, :-1].view(-1, size), out=grad_hh[d, :split])
-            torch.mm(flat_candidate.T, reset_states[d].view(-1, size), out=grad_hh[d, split:])
-            torch.sum(flat_gates, 0, out=grad_bias[d, :split])
-            torch.sum(flat_candidate, 0, out=grad_bias[d, split:])
-            if grad_inputs is not None:
-                flat_inputs = grad_inputs[d].view(-1, features)
-                torch.mm(flat_gates, weight_ih[d, :split], out=flat_inputs)
-                flat_inputs.addmm_(flat_candidate, weight_ih[d, split:])
-        return grad_inputs, grad_state, grad_ih, grad_hh, grad_bias
+            own = [weight_ih[d], weight_hh[d], gates[d], states[d]]
+            written = [grad_inputs[d], grad_ih[d], grad_hh[d], grad_bias[d]]
+            first = [grad_outputs, grad_state[d], inputs, lens, d]
+            calls.append(_call(kernels.gru_backward, *first, *own, *written))
+        _side_by_side(calls)
+        summed = (
+            (grad_inputs[0] if directions == 1 else grad_inputs[0].add_(grad_inputs[1])) if shape[0] else None
+        )
+        return summed, None, grad_state, grad_ih, grad_hh, grad_bias
+
+
+Call = Callable[[], None]
+
+
+def _call(kernel: Callable[..., None], *arguments: Tensor | int) -> Call:
+    """The kernel with its arguments as arrays."""
+    arrays = [a.detach().numpy() if isinstance(a, Tensor) else a for a in arguments]
+    return functools.partial(kernel, *arrays)
 
 
 @functools.cache
-def _threads() -> ThreadPoolExecutor:
+def _second_thread() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="gru")
 
 
-def _each_direction(kernel: Callable[..., None], *tensors: Tensor) -> None:
-    """Call `kernel` on the arrays of each direction, side by side where torch may use two threads."""
-    arrays = [tensor.detach().numpy() for tensor in tensors]
-    calls = [functools.partial(_alone, kernel, *parts) for parts in zip(*arrays, strict=True)]
+def _side_by_side(calls: list[Call]) -> None:
+    """Make one call, or two: on two threads where torch may use two."""
     if len(calls) == 1 or torch.get_num_threads() == 1:
         for call in calls:
             call()
-    else:
-        later = _threads().submit(calls[1])
-        calls[0]()
+        return
+    later = _second_thread().submit(_alone, calls[1])
+    try:
+        _alone(calls[0])
+    finally:
         later.result()
 
 
-def _alone(kernel: Callable[..., None], *arrays: NDArray[np.float32]) -> None:
+def _alone(call: Call) -> None:
     with one_thread():
-        kernel(*arrays)
+        call()

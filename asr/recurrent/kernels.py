@@ -1,8 +1,11 @@
-"""The GRU's recurrence over time in numba: what cannot be one large matrix product.
+"""The GRU over time in numba: one direction of one layer, forward and backward, on one thread.
 
-Products with the state go to BLAS step by step; everything between two products is one fused loop, which the
-compiler turns into vector instructions because the hyperbolic tangent is a ratio of two polynomials here.
-Arrays are time-major, contiguous and float32: T frames, N rows, H hidden units.
+Products go to BLAS, those with the state step by step, all others once for the whole sequence. Everything
+between two products is one fused loop, which the compiler turns into vector instructions because the
+hyperbolic tangent is a ratio of two polynomials here. The backward direction walks time from the end; a row
+whose last frame is not reached yet keeps its initial state, so no row is ever turned around.
+
+Arrays are time-major, contiguous and float32: T frames, N rows, F inputs, H hidden units, D directions.
 """
 
 import numpy as np
@@ -18,7 +21,7 @@ _Q0, _Q2, _Q4, _Q6 = 4.89352518554385e-03, 2.26843463243900e-03, 1.1853470568665
 _LIMIT = 7.99881172180175781
 
 Array = NDArray[np.float32]
-Scratch = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.uint8]]
+Plan = tuple[NDArray[np.uint8], NDArray[np.int32], Array]
 
 
 @inlined_fast
@@ -46,49 +49,129 @@ def _sigmoid(x: np.float32) -> np.float32:
     return np.float32(0.5) * _tanh(np.float32(0.5) * x) + np.float32(0.5)
 
 
-@compiled_fast
-def gru_forward(
-    gates: Array, candidate: Array, states: Array, weight_gates: Array, weight_candidate: Array
-) -> None:
-    """Run `asr.recurrent.cells.gru` over time, in place.
+@compiled_part
+def _plan(
+    turns_first: bool, turns_second: bool, shape: tuple[int, int, int], lds: tuple[int, int, int], beta: float
+) -> Plan:
+    """What `_multiply` hands to Fortran by address, made once for all products of one kind.
 
     Args:
-        gates: (T, N, 2H), the input's part of r and z; becomes r_t and z_t.
-        candidate: (T, N, H), the input's part of h~; becomes h~_t.
-        states: (T + 1, N, H); row 0 holds h_0, the others become h_1 to h_T.
-        weight_gates: (H, 2H), the state's part of W_r and W_z, transposed.
-        weight_candidate: (H, H), the state's part of W_h, transposed.
+        turns_first, turns_second: whether A (or B) lies in memory as its transpose.
+        shape: M, K, N of A (M, K) · B (K, N).
+        lds: elements between two rows of A, B and the result, as they lie in memory.
+        beta: 0 to set the result, 1 to add to it.
     """
-    frames, rows, size = candidate.shape
-    reset_state = np.empty((rows, size), np.float32)
-    to_gates, to_candidate = _scratch_for(rows, size, 2 * size), _scratch_for(rows, size, size)
+    rows, inner, columns = shape
+    # Fortran reads a row-major matrix as its transpose, and outᵀ = Bᵀ Aᵀ: B comes first.
+    letters = np.array(
+        [ord("T") if turns_second else ord("N"), ord("T") if turns_first else ord("N")], np.uint8
+    )
+    sizes = np.array([columns, rows, inner, lds[1], lds[0], lds[2]], np.int32)
+    return letters, sizes, np.array([1.0, beta], np.float32)
+
+
+@compiled_part
+def _multiply(plan: Plan, a: Array, b: Array, out: Array) -> None:
+    """out = A · B, or out += A · B, by a plan; the arrays give the addresses of their first elements."""
+    letters, sizes, factors = plan
+    sgemm(
+        letters.ctypes,
+        letters[1:].ctypes,
+        sizes.ctypes,
+        sizes[1:].ctypes,
+        sizes[2:].ctypes,
+        factors.ctypes,
+        b.ctypes,
+        sizes[3:].ctypes,
+        a.ctypes,
+        sizes[4:].ctypes,
+        factors[1:].ctypes,
+        out.ctypes,
+        sizes[5:].ctypes,
+    )
+
+
+@compiled_fast
+def gru_forward(
+    inputs: Array,
+    lens: NDArray[np.int64],
+    direction: int,
+    weight_ih: Array,
+    weight_hh: Array,
+    bias: Array,
+    gates: Array,
+    states: Array,
+    outputs: Array,
+) -> None:
+    """One direction of `asr.recurrent.cells.gru`.
+
+    Args:
+        inputs: (T, N, F).
+        lens: (N,), frames of each row.
+        direction: 0 reads forward, 1 backward.
+        weight_ih: (3H, F), the input's parts of W_r, W_z and W_h.
+        weight_hh: (3H, H), the state's parts.
+        bias: (3H,).
+        gates: (T, N, 3H), becomes r_t, z_t and h~_t.
+        states: (T + 1, N, H). Forward: entry 0 holds h_0, entry t + 1 becomes the state after frame t.
+            Backward: entry T holds h_0, entry t becomes the state after frame t.
+        outputs: (T, N, D·H); the part of this direction is written, zero after a row's end.
+    """
+    frames, rows, features = inputs.shape
+    size, width = states.shape[2], gates.shape[2]
+    offset = direction * size
     for t in range(frames):
-        gate, cand, state, new = gates[t], candidate[t], states[t], states[t + 1]
-        _multiply(state, weight_gates, gate, to_gates)
         for n in range(rows):
-            for j in range(size):
-                reset = _sigmoid(gate[n, j])
-                gate[n, j] = reset
-                reset_state[n, j] = reset * state[n, j]
-        _multiply(reset_state, weight_candidate, cand, to_candidate)
+            gates[t, n] = bias
+    project = _plan(False, True, (frames * rows, features, width), (features, features, width), 1.0)
+    _multiply(project, inputs, weight_ih, gates)
+    weight_gates, weight_candidate = weight_hh[: 2 * size].T.copy(), weight_hh[2 * size :].T.copy()
+    to_gates = _plan(False, False, (rows, size, 2 * size), (size, 2 * size, width), 1.0)
+    to_candidate = _plan(False, False, (rows, size, size), (size, size, width), 1.0)
+    reset_state = np.empty((rows, size), np.float32)
+    for step in range(frames):
+        t = frames - 1 - step if direction else step
+        old, new = (states[t + 1], states[t]) if direction else (states[t], states[t + 1])
+        now = gates[t]
+        _multiply(to_gates, old, weight_gates, now)
         for n in range(rows):
+            gate, before, scratch = now[n], old[n], reset_state[n]
             for j in range(size):
-                update, c = _sigmoid(gate[n, size + j]), _tanh(cand[n, j])
-                gate[n, size + j], cand[n, j] = update, c
-                new[n, j] = state[n, j] + update * (c - state[n, j])
+                reset = _sigmoid(gate[j])
+                gate[j] = reset
+                scratch[j] = reset * before[j]
+        _multiply(to_candidate, reset_state, weight_candidate, now[0, 2 * size :])
+        for n in range(rows):
+            gate, before, after, output = now[n], old[n], new[n], outputs[t, n, offset : offset + size]
+            if t < lens[n]:
+                for j in range(size):
+                    update, candidate = _sigmoid(gate[size + j]), _tanh(gate[2 * size + j])
+                    gate[size + j], gate[2 * size + j] = update, candidate
+                    state = before[j] + update * (candidate - before[j])
+                    after[j] = state
+                    output[j] = state
+            else:
+                after[:] = before
+                output[:] = 0
 
 
 @compiled_fast
 def gru_backward(
     grad_outputs: Array,
     grad_state: Array,
+    inputs: Array,
+    lens: NDArray[np.int64],
+    direction: int,
+    weight_ih: Array,
+    weight_hh: Array,
     gates: Array,
-    candidate: Array,
     states: Array,
-    weight_gates: Array,
-    weight_candidate: Array,
+    grad_inputs: Array,
+    grad_ih: Array,
+    grad_hh: Array,
+    grad_bias: Array,
 ) -> None:
-    """Carry ∂loss/∂h_t back through time; gates and candidate become the gradients of their sums, in place.
+    """Carry ∂loss/∂h_t back through time, then to weights and inputs.
 
     With g = ∂loss/∂h_t (its own output and all that follows) and a_r, a_z, a_h the arguments of σ, σ, tanh:
 
@@ -97,73 +180,60 @@ def gru_backward(
         ∂h_{t-1} = g ∗ (1 − z) + ∂(r∗h) ∗ r + W_rᵀ ∂a_r + W_zᵀ ∂a_z
 
     Args:
-        grad_outputs: (T, N, H), ∂loss/∂h_t through the layer's output alone.
+        grad_outputs: (T, N, D·H), ∂loss/∂h_t through the layer's output alone.
         grad_state: (N, H), ∂loss/∂h_T through the final state; becomes ∂loss/∂h_0.
-        gates: (T, N, 2H), r_t and z_t; become ∂a_r and ∂a_z.
-        candidate: (T, N, H), h~_t; becomes ∂a_h.
-        states: (T + 1, N, H), h_0 to h_T.
-        weight_gates: (2H, H), the state's part of W_r and W_z.
-        weight_candidate: (H, H), the state's part of W_h.
+        inputs, lens, direction, weight_ih, weight_hh, gates, states: as `gru_forward` had and left them.
+        grad_inputs: (T, N, F), written.
+        grad_ih, grad_hh, grad_bias: (3H, F), (3H, H), (3H,), written.
     """
-    frames, rows, size = candidate.shape
-    one = np.float32(1)
+    frames, rows, features = inputs.shape
+    size, width = states.shape[2], gates.shape[2]
+    offset, one = direction * size, np.float32(1)
+    grads = np.empty((frames, rows, width), np.float32)
+    reset_states = np.empty((frames, rows, size), np.float32)
     grad_reset_state = np.empty((rows, size), np.float32)
-    from_candidate, from_gates = _scratch_for(rows, size, size), _scratch_for(rows, 2 * size, size)
-    for t in range(frames - 1, -1, -1):
-        gate, cand, state, grad_output = gates[t], candidate[t], states[t], grad_outputs[t]
+    from_candidate = _plan(False, False, (rows, size, size), (width, size, size), 0.0)
+    from_gates = _plan(False, False, (rows, 2 * size, size), (width, size, size), 1.0)
+    for step in range(frames - 1, -1, -1):
+        t = frames - 1 - step if direction else step
+        old = states[t + 1] if direction else states[t]
+        now = grads[t]
         for n in range(rows):
-            for j in range(size):
-                g = grad_state[n, j] + grad_output[n, j]
-                z, c = gate[n, size + j], cand[n, j]
-                cand[n, j] = g * z * (one - c * c)
-                gate[n, size + j] = g * (c - state[n, j]) * z * (one - z)
-                grad_state[n, j] = g * (one - z)
-        grad_reset_state[:] = 0
-        _multiply(cand, weight_candidate, grad_reset_state, from_candidate)
+            gate, grad, before, carried = gates[t, n], now[n], old[n], grad_state[n]
+            if t < lens[n]:
+                output = grad_outputs[t, n, offset : offset + size]
+                for j in range(size):
+                    g = carried[j] + output[j]
+                    z, c = gate[size + j], gate[2 * size + j]
+                    grad[size + j] = g * (c - before[j]) * z * (one - z)
+                    grad[2 * size + j] = g * z * (one - c * c)
+                    carried[j] = g * (one - z)
+            else:
+                grad[:] = 0
+        _multiply(from_candidate, now[0, 2 * size :], weight_hh[2 * size :], grad_reset_state)
         for n in range(rows):
+            gate, grad, before, carried = gates[t, n], now[n], old[n], grad_state[n]
+            through, reset_state = grad_reset_state[n], reset_states[t, n]
             for j in range(size):
-                r, grad = gate[n, j], grad_reset_state[n, j]
-                grad_state[n, j] += grad * r
-                gate[n, j] = grad * state[n, j] * r * (one - r)
-        _multiply(gate, weight_gates, grad_state, from_gates)
-
-
-@compiled_part
-def _multiply(
-    a: Array,
-    b: Array,
-    out: Array,
-    scratch: Scratch,
-) -> None:
-    """out (N, M) += a (N, K) · b (K, M), all contiguous.
-
-    Args:
-        scratch: from `_scratch_for`; made once for all products of one shape.
-    """
-    sizes, factors, plain = scratch
-    # Fortran reads a row-major matrix as its transpose, and outᵀ = bᵀ aᵀ.
-    sgemm(
-        plain.ctypes,
-        plain.ctypes,
-        sizes.ctypes,
-        sizes[1:].ctypes,
-        sizes[2:].ctypes,
-        factors.ctypes,
-        b.ctypes,
-        sizes.ctypes,
-        a.ctypes,
-        sizes[2:].ctypes,
-        factors.ctypes,
-        out.ctypes,
-        sizes.ctypes,
-    )
-
-
-@compiled_part
-def _scratch_for(rows: int, inner: int, columns: int) -> Scratch:
-    """What `_multiply` hands to Fortran by address: (M, N, K), the factor 1, the letter N."""
-    return (
-        np.array([columns, rows, inner], np.int32),
-        np.ones(1, np.float32),
-        np.full(1, ord("N"), np.uint8),
-    )
+                r = gate[j]
+                reset_state[j] = r * before[j]
+                carried[j] += through[j] * r
+                grad[j] = through[j] * before[j] * r * (one - r)
+        _multiply(from_gates, now, weight_hh, grad_state)
+    places = frames * rows
+    olds = states[1:] if direction else states[:frames]
+    to_ih = _plan(True, False, (width, places, features), (width, features, features), 0.0)
+    _multiply(to_ih, grads, inputs, grad_ih)
+    to_hh = _plan(True, False, (2 * size, places, size), (width, size, size), 0.0)
+    _multiply(to_hh, grads, olds, grad_hh)
+    to_candidate = _plan(True, False, (size, places, size), (width, size, size), 0.0)
+    _multiply(to_candidate, grads[0, 0, 2 * size :], reset_states, grad_hh[2 * size :])
+    grad_bias[:] = 0
+    for t in range(frames):
+        for n in range(rows):
+            grad = grads[t, n]
+            for j in range(width):
+                grad_bias[j] += grad[j]
+    if grad_inputs.size:
+        to_inputs = _plan(False, False, (places, width, features), (width, features, features), 0.0)
+        _multiply(to_inputs, grads, weight_ih, grad_inputs)

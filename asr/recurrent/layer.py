@@ -1,7 +1,6 @@
 """Recurrent layers over padded batches: one interface for every cell."""
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -68,16 +67,14 @@ class Recurrent(nn.Module):
             ValueError: a shape or a length does not fit.
         """
         self._check(x, lens, state)
-        rows, frames, _ = x.shape
         if state is None:
-            state = x.new_zeros(self.num_layers * self.directions, rows, self.hidden_size)
-        mask = torch.arange(frames, device=x.device)[:, None] < lens.to(x.device)  # (T, N)
-        places = _turning(mask)
+            state = x.new_zeros(self.num_layers * self.directions, len(x), self.hidden_size)
+        lens = lens.to(x.device, torch.int64)
         y, finals = x.transpose(0, 1), []
         for index, (layer, start) in enumerate(
             zip(self.layers, torch.split(state, self.directions), strict=True)
         ):
-            y, final = layer(self.dropout(y) if index else y, mask, places, start)
+            y, final = layer(self.dropout(y) if index else y, lens, start)
             finals.append(final)
         return y.transpose(0, 1), torch.cat(finals)
 
@@ -109,18 +106,21 @@ class Layer(nn.Module):
         for parameter in (self.weight_ih, self.weight_hh):
             nn.init.uniform_(parameter, -bound, bound)
 
-    def forward(self, x: Tensor, mask: Tensor, places: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Run both directions.
+    def forward(self, x: Tensor, lens: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Run all directions.
 
         Args:
             x: (T, N, F).
-            mask: (T, N), True where a row has a frame.
-            places: (T·N,), see `_turning`.
+            lens: (N,), int64, on the device of x.
             state: (D, N, H).
 
         Returns:
             (T, N, D·H), zeros after a row's end, and (D, N, H), the state after each row's last step.
         """
+        if self.cell == "gru" and x.device.type == "cpu" and x.dtype == torch.float32 and len(x):
+            return gru_layer(x, lens, state, self.weight_ih, self.weight_hh, self.bias)
+        mask = torch.arange(len(x), device=x.device)[:, None] < lens  # (T, N)
+        places = _turning(mask)
         inputs = torch.stack([x, _turn(x, places)]) if len(self.weight_ih) == 2 else x[None]
         y = self._run(inputs, state)
         final = _last_states(y, mask, state)
@@ -130,9 +130,7 @@ class Layer(nn.Module):
         return y[0], final
 
     def _run(self, inputs: Tensor, state: Tensor) -> Tensor:
-        """(D, T, N, F), (D, N, H) -> (D, T, N, H)."""
-        if self.cell == "gru" and inputs.device.type == "cpu" and inputs.dtype == torch.float32:
-            return gru_layer(inputs, state, self.weight_ih, self.weight_hh, self.bias)
+        """Each direction's inputs in its own order (D, T, N, F), (D, N, H) -> (D, T, N, H)."""
         if self.cell == "gru_reset_after" and inputs.is_cuda:
             return self._cudnn(inputs, state)
         outputs = []
@@ -168,27 +166,8 @@ def _turning(mask: Tensor) -> Tensor:
     return (source * mask.shape[1] + rows).flatten()
 
 
-class _Turn(torch.autograd.Function):
-    """Turn each row of x (T, N, F) around; its own gradient, where indexing would scatter."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, places: Tensor) -> Tensor:
-        ctx.save_for_backward(places)
-        return _turned(x, places)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        (places,) = ctx.saved_tensors
-        return _turn(grad, places), None
-
-
 def _turn(x: Tensor, places: Tensor) -> Tensor:
     """(T, N, F) with each row in the order of `_turning`."""
-    turned: Tensor = _Turn.apply(x, places)  # type: ignore[no-untyped-call]
-    return turned
-
-
-def _turned(x: Tensor, places: Tensor) -> Tensor:
     return x.reshape(-1, x.shape[2]).index_select(0, places).view(x.shape)
 
 
