@@ -40,8 +40,8 @@ def admit(candidates: Iterable[Candidate], summary: Summary, *, official: bool =
     """Check candidates one by one and make utterances of those that are sound.
 
     Left out, each with a remark in `summary.skipped`: an id that occurred already, a transcript that is empty
-    or cannot be normalised, audio that is missing, unreadable or cut short, a segment outside its file or of
-    no length. Each audio file is opened once.
+    or cannot be normalised, audio that is missing, unreadable, cut short or with a name that is not UTF-8, a
+    segment outside its file or of no length. Each audio file is opened once.
 
     Args:
         candidates: in the order that the result keeps.
@@ -60,6 +60,7 @@ def admit(candidates: Iterable[Candidate], summary: Summary, *, official: bool =
                 raise AsrError("the id is empty")
             if utt_id in admitted:
                 raise AsrError(f"the id occurs twice; the first is kept ({admitted[utt_id].audio})")
+            _check_name(candidate.audio)
             text = _checked_text(candidate.text, official)
             start, duration = _checked_times(candidate, _length(candidate.audio, lengths))
         except AsrError as error:
@@ -77,6 +78,15 @@ def admit(candidates: Iterable[Candidate], summary: Summary, *, official: bool =
     if unknown_speakers:
         summary.warn("speakers", f"{unknown_speakers} utterances name no speaker; theirs is called 'unknown'")
     return list(admitted.values())
+
+
+def _check_name(audio: Path) -> None:
+    try:
+        str(audio).encode()
+    except UnicodeEncodeError as error:
+        raise AsrError(
+            "the name of its audio file is not UTF-8, as a manifest has to be; rename it"
+        ) from error
 
 
 def _checked_text(text: str, official: bool) -> str:

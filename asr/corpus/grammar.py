@@ -16,7 +16,7 @@ from asr.errors import AsrError
 
 SPLITS = ("train", "dev", "test")
 FEWEST_WORDS, MOST_WORDS = 4, 10
-SHORT_TEXT_SHARE = 0.1  # of the sentences of each split
+SHORT_TEXT_SHARE = 0.02  # of the sentences of each split
 CANDIDATES = 8  # drawn for each sentence that is kept
 GIVE_UP_AFTER = 20_000  # draws in a row without a new sentence
 

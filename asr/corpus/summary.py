@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from asr.files import printable
+
 
 class Remark(NamedTuple):
     """One thing worth telling: the utterance, file or line it is about, and what is the matter."""
@@ -27,11 +29,11 @@ class Summary:
 
     def skip(self, name: str, reason: str) -> None:
         """Record that `name` is left out because of `reason`."""
-        self.skipped.append(Remark(name, reason))
+        self.skipped.append(Remark(printable(name), printable(reason)))
 
     def warn(self, name: str, reason: str) -> None:
         """Record that `name` stays, with `reason` to look at it."""
-        self.warnings.append(Remark(name, reason))
+        self.warnings.append(Remark(printable(name), printable(reason)))
 
     def extend(self, other: "Summary") -> None:
         """Take over the remarks of another summary."""

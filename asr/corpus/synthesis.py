@@ -143,11 +143,15 @@ def _plan(root: Path, counts: dict[str, int], seed: int) -> dict[str, list[_Plan
 def _remove_manifests(root: Path) -> None:
     """So that an interrupted run leaves no manifest beside audio that is not its own."""
     for split in SPLITS:
-        for path in (root / f"{split}.jsonl", root / f"{split}.words.jsonl"):
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                raise write_error(path, error) from error
+        _remove(root / f"{split}.jsonl")
+        _remove(root / f"{split}.words.jsonl")
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def _write_split(root: Path, split: str, spoken: Sequence[_Spoken]) -> None:
@@ -163,9 +167,9 @@ def _write_split(root: Path, split: str, spoken: Sequence[_Spoken]) -> None:
             named(left_out),
         )
     kept = {row.audio for row, _ in rows}
-    for path in (root / split).glob(f"{split}-*.flac"):
-        if str(path) not in kept:  # of an earlier run with other arguments
-            path.unlink()
+    for path in [*(root / split).glob(f"{split}-*.flac"), *(root / split).glob(f".{split}-*.partial")]:
+        if str(path) not in kept:  # of an earlier run with other arguments, or that was interrupted
+            _remove(path)
     words = b"".join(msgspec.json.encode(words) + b"\n" for _, words in rows)
     write_bytes(root / f"{split}.words.jsonl", words)
     write_manifest(root / f"{split}.jsonl", [row for row, _ in rows])
@@ -204,8 +208,8 @@ def _in_new_process(shard: list[_Plan]) -> _Spoken:
 
 
 def _answer(shard: list[_Plan], sender: Connection) -> None:
-    """What the new process does. Ctrl-C is for the process that waits."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """What the new process does. It dies of Ctrl-C at once and in silence; its parent tells the user."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         sender.send(speak_shard(shard))
     except AsrError as error:
@@ -270,6 +274,7 @@ def _notice(counts: dict[str, int], seed: int) -> str:
         "says that a pipeline works, not how well it understands people.\n"
         "\n"
         f"Utterances: {sizes}. Seed: {seed}.\n"
-        "train, dev and test share neither voices nor sentences. SPLIT.jsonl lists the utterances,\n"
-        "SPLIT.words.jsonl the time in seconds at which espeak-ng begins each word.\n"
+        "train, dev and test share neither sentences nor voices (accent and variant together); they share\n"
+        "the words. SPLIT.jsonl lists the utterances, SPLIT.words.jsonl the time in seconds at which\n"
+        "espeak-ng begins each word.\n"
     )
