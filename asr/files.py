@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -57,6 +58,11 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Write `content` as UTF-8 to `path` in one step (see `atomic_path`)."""
     write_bytes(path, content.encode())
+
+
+def printable(text: str) -> str:
+    """The same text, with what is not UTF-8 in the name of a file replaced, so that it can be written."""
+    return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text)  # where Python puts such bytes
 
 
 def file_digest(path: Path, algorithm: str = "sha256") -> str:

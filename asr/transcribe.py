@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import numpy as np
@@ -180,7 +181,7 @@ class Recogniser:
 
         Args:
             paths: audio files; they are read as the results are asked for, a window at a time. A binary
-                stream such as `sys.stdin.buffer` counts as a file and is called "-".
+                stream such as `sys.stdin.buffer` counts as a file and is called by its name, or "-".
 
         Yields:
             One result a path, in the order given; a file that cannot be read is a `Failure`, and the others
@@ -190,7 +191,7 @@ class Recogniser:
 
     def _read(self, source: Source) -> Iterator[_Piece | _End | Failure]:
         """The pieces of one file, in blocks, so that hours of audio take the memory of minutes."""
-        audio = os.fspath(source) if isinstance(source, str | os.PathLike) else "-"
+        audio = os.fspath(source) if isinstance(source, str | os.PathLike) else _stream_name(source)
         try:
             blocks = read_blocks(source, sample_rate=self.sample_rate, seconds=PIECE_SECONDS)
             yield from self._pieces(audio, blocks)
@@ -309,6 +310,11 @@ def batches_by_length(lens: Sequence[int], most: int) -> list[list[int]]:
 
 
 # --- putting together --------------------------------------------------------------------------------------
+
+
+def _stream_name(stream: BinaryIO) -> str:
+    name = getattr(stream, "name", "-")
+    return name if isinstance(name, str) and name != "<stdin>" else "-"
 
 
 def _joined(end: _End, heard: Sequence[tuple[_Piece, list[Hypothesis]]], nbest: int) -> Transcript:

@@ -96,6 +96,7 @@ def _source(utterance: Utterance, sample_rate: int, reasons: dict[str, str]) -> 
     The part is empty where it cannot be read, and `reasons` says why.
     """
     stream = io.BytesIO()
+    stream.name = utterance.utt_id  # for what is said about it
     try:
         whole = probe(utterance.audio).seconds
         if utterance.start == 0 and abs(whole - utterance.duration) < 1 / 100:

@@ -1,4 +1,10 @@
-"""What the tests of several rooms share: a tiny model, and sounds that are not speech but make it speak."""
+"""What the tests of several rooms share: a tiny model, sounds that make it speak, processes with a limit."""
+
+import os
+import signal
+import subprocess
+import threading
+from contextlib import ExitStack, suppress
 
 import numpy as np
 import pytest
@@ -77,3 +83,33 @@ def babble():
         return (0.3 * loudness * (tone + 0.3 * rng.standard_normal(len(times)))).astype(np.float32)
 
     return make
+
+
+@pytest.fixture
+def spawn():
+    """A function that starts a process as `subprocess.Popen` does.
+
+    No test waits for it for ever: it is killed, with all that it started, after `limit` seconds, and at the
+    end of the test.
+    """
+
+    def kill(process):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    def start(command, limit=120, **options):
+        process = stack.enter_context(subprocess.Popen(command, start_new_session=True, **options))
+        stack.callback(kill, process)
+        timer = threading.Timer(limit, kill, [process])
+        timer.daemon = True
+        timer.start()
+        stack.callback(timer.cancel)
+        return process
+
+    # A shell starts what runs in the background with Ctrl-C ignored, which every process hands on.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with ExitStack() as stack:
+            yield start
+    finally:
+        signal.signal(signal.SIGINT, before)

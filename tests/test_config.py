@@ -85,5 +85,6 @@ def test_import_is_light():
     """`import asr` must not pull in what takes long: torch, numba, librosa, matplotlib."""
     heavy = ("torch", "numba", "librosa", "matplotlib", "numpy")
     code = f"import sys, asr; print([name for name in {heavy} if name in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     assert result.stdout.strip() == "[]"

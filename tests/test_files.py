@@ -6,7 +6,7 @@ import os
 import pytest
 
 from asr.errors import AsrError
-from asr.files import atomic_path, file_digest, write_bytes, write_text
+from asr.files import atomic_path, file_digest, printable, write_bytes, write_text
 
 
 def test_writes_and_replaces(tmp_path):
@@ -47,3 +47,8 @@ def test_digest(tmp_path):
     (tmp_path / "file").write_bytes(b"abc")
     assert file_digest(tmp_path / "file").startswith("ba7816bf")
     assert file_digest(tmp_path / "file", "md5") == "900150983cd24fb0d6963f7d28e17f72"
+
+
+def test_a_name_that_is_not_utf8_can_be_printed():
+    assert printable(os.fsdecode(b"caf\xe9.wav")) == "caf\N{REPLACEMENT CHARACTER}.wav"
+    assert printable("Ω.wav") == "Ω.wav"

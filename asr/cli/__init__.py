@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from asr import __version__
 from asr.errors import AsrError
+from asr.files import printable
 
 
 class _Group(TyperGroup):
@@ -40,7 +41,7 @@ class _Group(TyperGroup):
 
 
 def _leave(status: int, sentence: str) -> NoReturn:
-    typer.echo(f"asr: {sentence}", err=True)
+    typer.echo(f"asr: {printable(sentence)}", err=True)
     raise typer.Exit(status)
 
 

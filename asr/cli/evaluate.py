@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asr.cli.transcribe import BeamOption, DeviceOption, ModelOption, report
+from asr.cli.transcribe import BeamOption, DeviceOption, ModelOption, check_writable, report
 from asr.errors import AsrError
-from asr.files import write_text
+from asr.files import printable, write_text
 from asr.progress import track
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def evaluate(
       asr evaluate LibriSpeech/dev-clean --model exp/librispeech_4h/model --json dev.json --hyp dev.trn
     """
     utterances, skipped = _read(folders)
+    for path in filter(None, (json_file, hyp)):
+        check_writable(path.parent)
 
     from asr.scoring.pairing import pair
     from asr.scoring.report import text_report
@@ -73,7 +75,7 @@ def evaluate(
             "utterances": scored.total.utterances,
             "hours": audio_seconds / 3600,
             "xrt": speed,
-            "model": str(model),
+            "model": printable(str(model)),
         }
         write_text(json_file, json.dumps(figures, indent=2) + "\n")
     if skipped or len(hyps) < len(utterances):

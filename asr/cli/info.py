@@ -7,6 +7,7 @@ import typer
 
 from asr.cli.transcribe import report
 from asr.errors import AsrError
+from asr.files import printable
 
 if TYPE_CHECKING:
     from asr.config import Config
@@ -26,15 +27,16 @@ def info(
       asr info meeting.wav
       asr info exp/librispeech_4h/model
     """
-    failed = 0
-    for number, path in enumerate(paths):
+    failed = shown = 0
+    for path in paths:
         try:
             facts, text = _model(path) if path.is_dir() else (_audio(path), "")
         except AsrError as error:
             report(str(error))
             failed += 1
             continue
-        typer.echo("\n" * (number > 0) + str(path))
+        typer.echo("\n" * (shown > 0) + printable(str(path)))
+        shown += 1
         width = max(map(len, facts))
         for name, fact in facts.items():
             typer.echo(f"  {name:<{width}}  {fact}")

@@ -1,7 +1,6 @@
 """`asr transcribe`: audio files to text."""
 
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +12,7 @@ import typer
 
 from asr.cli.inputs import STDIN, Input, find_audio, output_names
 from asr.errors import AsrError
-from asr.files import write_error, write_text
+from asr.files import printable, write_error, write_text
 from asr.progress import track
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def transcribe(
     inputs, problems = find_audio(audio)
     names = output_names(inputs, form.value)
     if output_dir is not None:
-        _check_writable(output_dir)
+        check_writable(output_dir)
 
     from asr.transcribe import Recogniser
 
@@ -98,11 +97,6 @@ def transcribe(
 def report(sentence: str) -> None:
     """One line on stderr."""
     typer.echo(f"asr: {printable(sentence)}", err=True)
-
-
-def printable(text: str) -> str:
-    """The same text, with what is not UTF-8 in the name of a file replaced."""
-    return os.fsencode(text).decode(errors="replace")
 
 
 def sources(inputs: Iterable[Input]) -> Iterator[str | BinaryIO]:
@@ -173,7 +167,7 @@ def _write(folder: Path, names: Sequence[PurePath], texts: Iterable[str | None])
     return done
 
 
-def _check_writable(folder: Path) -> None:
+def check_writable(folder: Path) -> None:
     """Refuse a folder that cannot be written before hours of work go there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -88,11 +88,16 @@ def read_audio(
         _log_conversion(sound, sample_rate)
         blocks = list(_mono_blocks(sound, first, count))
         waveform = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+        if not waveform.any():
+            nothing = "all samples are zero" if len(waveform) else "the file holds no sound"
+            log.warning("%s: %s", sound.name, nothing)
         return resample(waveform, sound.rate, sample_rate)
 
 
 def read_blocks(path: Source, sample_rate: int, seconds: float) -> Iterator[NDArray[np.float32]]:
     """Read a file of any length in bounded memory; the blocks joined equal `read_audio` of the whole.
+
+    Sound that is missing or nothing but zeros is left to the caller to remark upon.
 
     Args:
         path: any file that soundfile reads, or a binary stream.
@@ -161,13 +166,12 @@ def _mono_blocks(
 ) -> Iterator[NDArray[np.float32]]:
     """Frames `first` to `first + count` at the file's own rate, channels averaged, each block checked."""
     sound.seek(first)
-    done, heard, broken = 0, False, False
+    done, broken = 0, False
     while (count is None or done < count) and not broken:
         wanted = block_frames if count is None else min(block_frames, count - done)
         samples, broken = sound.read(wanted)
         waveform = _mix_down(sound, samples, first + done)
         done += len(waveform)
-        heard = heard or bool(waveform.any())
         if len(waveform):
             yield waveform
         if len(waveform) < wanted:
@@ -177,8 +181,6 @@ def _mono_blocks(
         raise sound.damaged(first + done)
     if missing > 0:
         log.warning("%s: the last %.3f seconds are missing", sound.name, missing)
-    if not heard:
-        log.warning("%s: %s", sound.name, "all samples are zero" if done else "the file holds no sound")
 
 
 def _mix_down(sound: Sound, samples: NDArray[np.float32], first: int) -> NDArray[np.float32]:

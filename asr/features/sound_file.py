@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -151,7 +152,7 @@ def open_sound(source: Source) -> Iterator[Sound]:
             name = str(getattr(source, "name", "audio stream")).replace("<stdin>", "standard input")
             target = _rewound(source, name, stack)
         try:
-            file = stack.enter_context(_Sequential(target))
+            file = stack.enter_context(_Sequential(_for_soundfile(target)))
         except soundfile.LibsndfileError as error:
             raise refusal(name, _head(target), error.error_string) from error
         except TypeError as error:  # soundfile asks for the rate of a file called .raw
@@ -182,6 +183,11 @@ def _check_path(path: Path, stack: contextlib.ExitStack) -> str | BinaryIO:
     if status.st_size == 0:
         raise AsrError(f"{path}: not readable as audio (0 bytes)")
     return str(path)
+
+
+def _for_soundfile(target: str | BinaryIO) -> str | bytes | BinaryIO:
+    """The bytes of a path: soundfile cannot encode a name that is not UTF-8, as old archives hold them."""
+    return os.fsencode(target) if isinstance(target, str) and sys.platform != "win32" else target
 
 
 def _rewound(stream: BinaryIO, name: str, stack: contextlib.ExitStack) -> BinaryIO:

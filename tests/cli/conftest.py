@@ -1,5 +1,7 @@
 """The command line within the test's process, and a folder of sounds."""
 
+import logging
+
 import pytest
 import soundfile
 from typer.testing import CliRunner
@@ -11,6 +13,7 @@ from asr.cli import app
 def run(monkeypatch):
     """A function that runs `asr` with arguments; its result has exit_code, stdout and stderr."""
     monkeypatch.delenv("ASR_MODEL", raising=False)
+    monkeypatch.setattr(logging.getLogger("asr"), "handlers", [])  # set by each run, for its own stderr
 
     def invoke(*arguments, **options):
         return CliRunner().invoke(app, [str(argument) for argument in arguments], **options)

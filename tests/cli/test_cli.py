@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ import pytest
 import asr
 from asr.cli import transcribe as command
 from asr.errors import AsrError
+
+LIMIT = 120  # seconds that a process may take before it counts as hanging
 
 
 @pytest.mark.parametrize("name", ["transcribe", "evaluate", "score", "info"])
@@ -59,7 +63,8 @@ def test_help_loads_nothing_heavy():
         "heavy = {'torch', 'numpy', 'numba', 'librosa', 'soundfile', 'jiwer'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT)
     assert result.returncode == 0, result.stderr
     assert "transcribe" in result.stdout
 
@@ -98,7 +103,7 @@ ASR = [sys.executable, "-m", "asr"]
 def test_standard_input_of_a_process(tiny_model, sounds, run):
     with (sounds / "a.flac").open("rb") as file:
         line = [*ASR, "transcribe", "-", "--model", str(tiny_model)]
-        result = subprocess.run(line, stdin=file, capture_output=True, check=False)
+        result = subprocess.run(line, stdin=file, capture_output=True, check=False, timeout=LIMIT)
     assert (result.returncode, result.stderr) == (0, b"")
     expected = run("transcribe", sounds / "a.flac", "--model", tiny_model).stdout
     assert len(expected) > 4 and result.stdout.decode() == expected
@@ -107,9 +112,8 @@ def test_standard_input_of_a_process(tiny_model, sounds, run):
 def test_a_closed_pipe_is_quiet(sounds):
     reading, writing = os.pipe()
     os.close(reading)
-    result = subprocess.run(
-        [*ASR, "info", "sounds/a.flac"], stdout=writing, stderr=subprocess.PIPE, check=False
-    )
+    command = [*ASR, "info", "sounds/a.flac"]
+    result = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=LIMIT)
     os.close(writing)
     assert (result.returncode, result.stderr) == (1, b"")
 
@@ -117,19 +121,21 @@ def test_a_closed_pipe_is_quiet(sounds):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_behind_stdout_is_a_sentence(sounds):
     with Path("/dev/full").open("wb") as full:
-        result = subprocess.run(
-            [*ASR, "info", "sounds/a.flac"], stdout=full, stderr=subprocess.PIPE, check=False
-        )
+        command = [*ASR, "info", "sounds/a.flac"]
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=LIMIT)
     assert result.returncode == 2
     assert result.stderr == b"asr: standard output: cannot be written: the disk is full\n"
 
 
-def test_ctrl_c_is_one_line(tmp_path):
+def test_ctrl_c_is_one_line(tmp_path, spawn):
     os.mkfifo(tmp_path / "pipe")
-    with (
-        subprocess.Popen([*ASR, "info", str(tmp_path / "pipe")], stderr=subprocess.PIPE) as process,
-        (tmp_path / "pipe").open("wb"),  # waits until the process is there to read
-    ):
-        process.send_signal(signal.SIGINT)
-        assert process.stderr.read() == b"asr: interrupted\n"
+    process = spawn([*ASR, "info", str(tmp_path / "pipe")], stderr=subprocess.PIPE)
+    pipe = None
+    while pipe is None and process.poll() is None:
+        time.sleep(0.01)
+        with suppress(OSError):  # nobody is there to read yet
+            pipe = os.open(tmp_path / "pipe", os.O_WRONLY | os.O_NONBLOCK)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate() == (None, b"asr: interrupted\n")
     assert process.returncode == 130
+    os.close(pipe)

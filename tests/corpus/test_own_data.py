@@ -1,5 +1,7 @@
 """Readers of the user's own recordings: folders, tables, Kaldi, LJSpeech."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,28 @@ def test_a_folder_without_audio_is_an_error(tmp_path: Path) -> None:
         read_folder(tmp_path)
     with pytest.raises(AsrError, match="no such folder; a folder of audio files"):
         read_folder(tmp_path / "none")
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="file names are always text there")
+def test_a_name_that_is_not_utf8_is_told(tmp_path: Path, make_audio) -> None:  # type: ignore[no-untyped-def]
+    for name in ("good", os.fsdecode(b"caf\xe9")):
+        make_audio(tmp_path / "new.wav").rename(tmp_path / f"{name}.wav")
+        (tmp_path / f"{name}.txt").write_text("words")
+    utterances, summary = read_folder(tmp_path)
+    assert [row.utt_id for row in utterances] == ["good"]
+    assert [remark.name for remark in summary.skipped] == ["caf\N{REPLACEMENT CHARACTER}"]
+    assert "is not UTF-8" in summary.skipped[0].reason
+
+
+@pytest.mark.parametrize("name", ["cut.wav", "cut.aiff", "cut.au"])
+def test_audio_that_was_cut_short_is_named(tmp_path: Path, make_audio, name: str) -> None:  # type: ignore[no-untyped-def]
+    path = make_audio(tmp_path / name, 2.0)
+    (tmp_path / "cut.txt").write_text("words")
+    assert [row.duration for row in read_folder(tmp_path)[0]] == [2.0]
+    os.truncate(path, path.stat().st_size // 2)
+    utterances, summary = read_folder(tmp_path)
+    assert utterances == []
+    assert "cut short: its header promises 2.00 s" in summary.skipped[0].reason
 
 
 # a table

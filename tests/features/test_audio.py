@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import struct
+import sys
 import threading
 import tracemalloc
 
@@ -352,4 +353,22 @@ def test_silence_is_a_warning(tmp_path, caplog, count, message):
         assert len(read_audio(path, sample_rate=RATE)) == len(samples)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert str(path) in caplog.text and message in caplog.text
-    assert sum(map(len, read_blocks(path, RATE, 1.0))) == len(samples)
+
+
+@pytest.mark.parametrize("count", [1600, 0])
+def test_silence_in_blocks_is_for_the_caller_to_remark_upon(tmp_path, caplog, count):
+    path = write(tmp_path / "a.wav", np.zeros(count))
+    assert sum(map(len, read_blocks(path, RATE, 1.0))) == count
+    assert caplog.records == []
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="file names are always text there")
+@pytest.mark.parametrize("suffix", [".flac", ".mp3"])
+def test_a_name_that_is_not_utf8(tmp_path, suffix):
+    path = write(tmp_path / f"a{suffix}", np.full(1600, 0.1))
+    strange = path.rename(tmp_path / os.fsdecode(b"caf\xe9" + suffix.encode()))
+    assert probe(strange).seconds == 0.1
+    assert len(read_audio(strange, sample_rate=RATE)) == 1600
+    strange.write_bytes(b"")
+    with pytest.raises(AsrError, match="0 bytes"):
+        probe(strange)

@@ -28,6 +28,7 @@ def run(folder, code):
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
 
 

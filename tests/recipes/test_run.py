@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -317,7 +318,9 @@ def test_an_unwritable_experiment_folder_is_one_sentence(bench: Bench) -> None:
     assert errors.count("\n") == 1
 
 
-def test_sigterm_ends_a_run_with_the_command_that_goes_on(bench: Bench) -> None:
+def test_sigterm_ends_a_run_with_the_command_that_goes_on(
+    bench: Bench, spawn: Callable[..., "subprocess.Popen[str]"]
+) -> None:
     (bench.steps / "02_train.py").write_text(
         STEP_2.replace("raise KeyboardInterrupt", "print('waiting', flush=True); time.sleep(60)")
     )
@@ -328,13 +331,11 @@ def test_sigterm_ends_a_run_with_the_command_that_goes_on(bench: Bench) -> None:
         "from recipes import run; "
         f"sys.exit(run.main({[str(bench.recipe), '--exp', str(bench.exp)]!r}, Path({str(bench.steps)!r})))"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None and process.stderr is not None
-        while "waiting" not in process.stdout.readline():
-            assert process.poll() is None
-        process.send_signal(signal.SIGTERM)
-        errors = process.stderr.read()
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = spawn([sys.executable, "-c", program], text=True, **pipes)
+    while "waiting" not in (line := process.stdout.readline()):
+        assert line, process.stderr.read()
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate()
     assert process.returncode == 130
     assert "to go on: python recipes/run.py" in errors

@@ -110,7 +110,7 @@ def test_number_of_readers_does_not_matter(tmp_path, corpus, cmvn, tokens, tiny_
     assert results[0] == results[1]
 
 
-def test_killed_and_resumed_gives_the_same_bytes(tmp_path, corpus, cmvn, tokens, tiny_config, job):
+def test_killed_and_resumed_gives_the_same_bytes(tmp_path, corpus, cmvn, tokens, tiny_config, job, spawn):
     config = tiny_config(training={"checkpoint_minutes": 1e-6, "epochs": 3})
     whole = tmp_path / "whole"
     train(config, *corpus, cmvn=cmvn, tokens=tokens, folder=whole)
@@ -119,17 +119,15 @@ def test_killed_and_resumed_gives_the_same_bytes(tmp_path, corpus, cmvn, tokens,
     rng = random.Random(1)
     kills = 0
     for _ in range(3):
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-            process.stdout.readline()
-            before = len(checkpoints(folder))
-            deadline = time.monotonic() + 60
-            while (
-                len(checkpoints(folder)) == before and process.poll() is None and time.monotonic() < deadline
-            ):
-                time.sleep(0.002)
-            time.sleep(rng.uniform(0, 0.05))
-            kills += process.poll() is None
-            process.send_signal(signal.SIGKILL)
+        process = spawn(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        process.stdout.readline()
+        before = len(checkpoints(folder))
+        while len(checkpoints(folder)) == before and process.poll() is None:
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0, 0.05))
+        kills += process.poll() is None
+        process.kill()
+        process.wait()
     assert kills, "training was over before it could be killed"
     assert train(config, *corpus, cmvn=cmvn, tokens=tokens, folder=folder).epoch == 3
     assert model_bytes(folder) == model_bytes(whole)
@@ -138,28 +136,36 @@ def test_killed_and_resumed_gives_the_same_bytes(tmp_path, corpus, cmvn, tokens,
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_saves_and_says_how_to_go_on(tmp_path, tiny_config, job, number):
+def test_signal_saves_and_says_how_to_go_on(tmp_path, tiny_config, job, number, spawn):
     folder = tmp_path / "run"
     config = tiny_config(training={"epochs": 500, "evaluate_every": 500}, batching={"workers": 1})
     command = [sys.executable, *job(config, folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        process.stdout.readline()
-        while not (folder / "metrics.jsonl").exists() or len(read_metrics(folder / "metrics.jsonl")) < 3:
-            time.sleep(0.02)
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=60)
+    process = spawn(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while len(read_metrics(folder / "metrics.jsonl")) < 3 and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, errors = process.communicate()
     assert process.returncode == 1
     assert "run the same command again to go on from there" in errors
     assert "Traceback" not in errors
     assert load_checkpoint(checkpoints(folder)[-1])[0].step >= 3
 
 
-def test_two_processes_do_what_one_does(tmp_path, corpus, cmvn, tokens, tiny_config, job):
+def test_two_processes_do_what_one_does(tmp_path, corpus, cmvn, tokens, tiny_config, job, spawn):
     config = tiny_config(training={"accumulate": 2, "epochs": 1}, augment={"speeds": [0.9, 1.1]})
     train(config, *corpus, cmvn=cmvn, tokens=tokens, folder=tmp_path / "one")
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--rdzv-backend=c10d"]
     command += ["--rdzv-endpoint=localhost:0", *job(config, tmp_path / "two")]
-    subprocess.run(command, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    process = spawn(
+        command,
+        limit=240,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
     one, two = (load_checkpoint(checkpoints(tmp_path / name)[-1]) for name in ("one", "two"))
     assert one[0].step == two[0].step
     for name, tensor in one[1].items():
