@@ -144,15 +144,19 @@ class Layer(nn.Module):
         return torch.stack(outputs)
 
     def _cudnn(self, inputs: Tensor, state: Tensor) -> Tensor:
-        """`gru_reset_after` by cuDNN, one direction a call because each reads its own order."""
+        """`gru_reset_after` by cuDNN, one direction a call because each reads its own order.
+
+        In the precision of the weights: under autocast too, which would give cuDNN mixed types.
+        """
         outputs = []
-        for d in range(len(inputs)):
-            bias_hh = torch.cat([self.bias[d].new_zeros(2 * self.hidden_size), self.bias_candidate[d]])
-            weights = [self.weight_ih[d], self.weight_hh[d], self.bias[d], bias_hh]
-            y, _ = torch._VF.gru(
-                inputs[d], state[d : d + 1].contiguous(), weights, True, 1, 0.0, self.training, False, False
-            )
-            outputs.append(y)
+        with torch.autocast("cuda", enabled=False):
+            for d in range(len(inputs)):
+                bias_hh = torch.cat([self.bias[d].new_zeros(2 * self.hidden_size), self.bias_candidate[d]])
+                weights = [self.weight_ih[d], self.weight_hh[d], self.bias[d], bias_hh]
+                first = state[d : d + 1].to(weights[0].dtype).contiguous()
+                sequence = inputs[d].to(weights[0].dtype)
+                y, _ = torch._VF.gru(sequence, first, weights, True, 1, 0.0, self.training, False, False)
+                outputs.append(y)
         return torch.stack(outputs)
 
 

@@ -34,6 +34,9 @@ FREE_TO_CHANGE = {
 }
 """Settings that a run may be continued with after a change; every other one makes another model."""
 
+CACHE_BYTES = 1 << 30
+"""Decoded audio kept in memory by all processes together: nine hours, which are then read only once."""
+
 
 def train(
     config: Config,
@@ -131,6 +134,7 @@ def make_trainer(
         ),
         warp=augment.warp,
         seed=config.training.seed,
+        cache_bytes=CACHE_BYTES // distributed.world(),
     )
     dev_set = SpeechDataset(
         spread(dev_utterances, config.training.dev_utterances),
