@@ -102,11 +102,13 @@ def load_checkpoint(path: Path) -> tuple[Progress, Tensors]:
 
 def load_newest(folder: Path) -> tuple[Progress, Tensors] | None:
     """The newest checkpoint that is sound; each damaged one is named in a warning. None if there is none."""
-    for path in reversed(checkpoints(folder)):
+    found = checkpoints(folder)
+    while found:
         try:
-            return load_checkpoint(path)
+            return load_checkpoint(found.pop())
         except AsrError as error:
-            log.warning("%s; the one before it is used", error)
+            instead = "the one before it is used" if found else "there is none before it: training begins anew"
+            log.warning("%s; %s", error, instead)
     return None
 
 

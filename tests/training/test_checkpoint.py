@@ -63,6 +63,16 @@ def test_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, damage
         load_checkpoint(path)
 
 
+def test_when_every_checkpoint_is_damaged_training_begins_anew(tmp_path, caplog):
+    for step in (1, 2):
+        save(tmp_path, step).write_bytes(b"")
+    assert load_newest(tmp_path) is None
+    assert [message.partition("; ")[2] for message in caplog.messages] == [
+        "the one before it is used",
+        "there is none before it: training begins anew",
+    ]
+
+
 def test_no_checkpoint(tmp_path):
     assert load_newest(tmp_path) is None
     with pytest.raises(AsrError, match="no checkpoint of a whole epoch"):
