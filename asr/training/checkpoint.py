@@ -107,7 +107,7 @@ def load_newest(folder: Path) -> tuple[Progress, Tensors] | None:
         try:
             return load_checkpoint(found.pop())
         except AsrError as error:
-            instead = "the one before it is used" if found else "there is none before it: training begins anew"
+            instead = "the one before it is used" if found else "none is before it: training begins anew"
             log.warning("%s; %s", error, instead)
     return None
 

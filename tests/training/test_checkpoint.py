@@ -69,7 +69,7 @@ def test_when_every_checkpoint_is_damaged_training_begins_anew(tmp_path, caplog)
     assert load_newest(tmp_path) is None
     assert [message.partition("; ")[2] for message in caplog.messages] == [
         "the one before it is used",
-        "there is none before it: training begins anew",
+        "none is before it: training begins anew",
     ]
 
 
