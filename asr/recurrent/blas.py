@@ -1,7 +1,7 @@
 """Single-precision matrix products inside numba, by the BLAS that torch brings along.
 
-numba's own `np.dot` goes to scipy's OpenBLAS, which is two to three times slower than torch's MKL on the thin
-products of a recurrence (16 × 256 times 256 × 512, say). Both offer Fortran's `sgemm`, so the kernels ask for
+numba's own `np.dot` goes to scipy's OpenBLAS, which was slower than torch's MKL on the thin products
+of a recurrence (16 × 256 times 256 × 512, say). Both offer Fortran's `sgemm`, so the kernels ask for
 that one symbol: torch's where it has it, scipy's elsewhere.
 """
 
