@@ -110,7 +110,7 @@ def _step(
         score[2 * unit + 1] = best + log_probs[t, ids[unit]]
     if low == 0:
         score[0] += blank
-        if base == 0:
+        if base == 0 and num_moves > 0:
             moves[0] = STAY
 
 
