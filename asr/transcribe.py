@@ -123,7 +123,7 @@ class Recogniser:
             high_hz=features.high_hz,
             deltas=features.deltas,
         )
-        self._frame_seconds = features.frame_shift_ms / 1000 * bundle.config.model.subsampling
+        self.frame_seconds = features.frame_shift_ms / 1000 * bundle.config.model.subsampling
 
     @classmethod
     def load(
@@ -188,6 +188,30 @@ class Recogniser:
             go on.
         """
         return self._results(itertools.chain.from_iterable(self._read(path) for path in paths))
+
+    @torch.inference_mode()
+    def log_probs(self, source: Source) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+        """What the model hears in one file, piece by piece.
+
+        Returns:
+            (T', C) natural-log probabilities, (T',) the second at which each frame begins, and the length of
+            the audio in seconds. Silent stretches have no frames.
+
+        Raises:
+            AsrError: the file cannot be read.
+        """
+        rows, times, seconds = [np.zeros((0, len(self.bundle.tokens)))], [np.zeros(0)], 0.0
+        for event in self._read(source):
+            if isinstance(event, Failure):
+                raise AsrError(event.reason)
+            if isinstance(event, _End):
+                seconds = event.seconds
+            elif len(event.feats):
+                lens = torch.tensor([len(event.feats)], device=self.device)
+                log_probs, _ = self._model(event.feats[None].to(self.device), lens)
+                rows.append(log_probs[0].double().cpu().numpy())
+                times.append(event.offset + np.arange(log_probs.shape[1]) * self.frame_seconds)
+        return np.concatenate(rows), np.concatenate(times), seconds
 
     def _read(self, source: Source) -> Iterator[_Piece | _End | Failure]:
         """The pieces of one file, in blocks, so that hours of audio take the memory of minutes."""
@@ -264,7 +288,7 @@ class Recogniser:
                     piece.audio,
                     path,
                     self.bundle.tokens,
-                    frame_seconds=self._frame_seconds,
+                    frame_seconds=self.frame_seconds,
                     duration=piece.seconds,
                 )
                 for path in best

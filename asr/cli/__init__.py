@@ -79,12 +79,13 @@ def _options(
 
 
 def _register() -> None:
+    from asr.cli.align import align
     from asr.cli.evaluate import evaluate
     from asr.cli.info import info
     from asr.cli.score import score
     from asr.cli.transcribe import transcribe
 
-    for command in (transcribe, evaluate, score, info):
+    for command in (transcribe, align, evaluate, score, info):
         app.command(no_args_is_help=True)(command)
 
 

@@ -1,0 +1,85 @@
+"""`asr align`: when each word of a known text is spoken."""
+
+import math
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from asr.cli.transcribe import DeviceOption, ModelOption
+from asr.errors import AsrError
+from asr.files import write_text
+from asr.timings import ctm_line, textgrid
+
+if TYPE_CHECKING:
+    from asr.align import Alignment
+
+
+class Format(StrEnum):
+    """How an alignment is written."""
+
+    json = "json"
+    ctm = "ctm"
+    textgrid = "textgrid"
+
+
+def align(
+    audio: Annotated[str, typer.Argument(metavar="AUDIO", help="One audio file, of any length.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="A text file; - reads standard input.")],
+    model: ModelOption,
+    form: Annotated[Format, typer.Option("--format", help="How the alignment is written.")] = Format.json,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write there instead of to stdout.")
+    ] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Find when each word and character of a text is spoken.
+
+    The text is normalised as for training: numbers are spelled, punctuation goes. A text that does not fit
+    the sound is refused, with the second and the word where it leaves.
+
+    json is one object with words, characters and scores; ctm a line a word; textgrid, for Praat, has a tier
+    of words and one of characters. A gap has an empty label.
+
+    \b
+    Examples:
+      asr align chapter.flac chapter.txt --model exp/librispeech_4h/model
+      asr align chapter.flac chapter.txt --model DIR --format textgrid --output chapter.TextGrid
+    """
+    words = _read(text)
+    from asr.align import align as align_text
+    from asr.transcribe import Recogniser
+
+    written = _text(align_text(Recogniser.load(model, device), audio, words), form)
+    if output is None:
+        typer.echo(written, nl=False)
+    else:
+        write_text(output, written)
+
+
+def _read(text: str) -> str:
+    try:
+        content = sys.stdin.buffer.read() if text == "-" else Path(text).read_bytes()
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise AsrError(f"{text}: a text file expected, it cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise AsrError(
+            f"{text}: UTF-8 text expected, found the byte {error.object[error.start]:#04x} at {error.start}; "
+            "convert it to UTF-8"
+        ) from error
+
+
+def _text(alignment: "Alignment", form: Format) -> str:
+    if form is Format.json:
+        return msgspec.json.encode(alignment).decode() + "\n"
+    if form is Format.ctm:
+        utt_id = "_".join(Path(alignment.audio).stem.split()) or "audio"
+        return "".join(
+            ctm_line(utt_id, word, math.exp(min(0.0, word.score))) + "\n" for word in alignment.words
+        )
+    characters = [unit for word in alignment.words for unit in word.characters]
+    return textgrid([("words", alignment.words), ("characters", characters)], alignment.duration)
