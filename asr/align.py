@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from asr.corpus.text import normalise
 from asr.decoding.alignment import align_states
-from asr.decoding.fit import first_misfit
+from asr.decoding.fit import MISFIT_NATS, first_misfit
 from asr.errors import AsrError
 from asr.transcribe import Recogniser
 from asr.units.characters import CharacterUnits
@@ -47,13 +47,16 @@ class Alignment(msgspec.Struct, frozen=True, kw_only=True):
     words: list[AlignedWord]
 
 
-def align(recogniser: Recogniser, audio: str | Path, text: str) -> Alignment:
+def align(
+    recogniser: Recogniser, audio: str | Path, text: str, *, max_misfit: float = MISFIT_NATS
+) -> Alignment:
     """Find when each word and character of a text is spoken.
 
     Args:
         recogniser: the model.
         audio: a file, of any length.
         text: what is said in it; numbers are spelled and punctuation goes, as in training.
+        max_misfit: nats a frame that the text may lose over five seconds against what the model hears freely.
 
     Raises:
         AsrError: audio that cannot be read, a text with characters outside the units or without words, or a
@@ -67,14 +70,15 @@ def align(recogniser: Recogniser, audio: str | Path, text: str) -> Alignment:
     states = align_states(log_probs, ids)
     classes = np.where(states % 2 == 1, np.array(ids)[np.minimum(states // 2, len(ids) - 1)], 0)
     heard = log_probs[np.arange(len(states)), classes]
-    place = first_misfit(log_probs.max(axis=1) - heard, max(1, round(FIT_SECONDS / recogniser.frame_seconds)))
+    window = max(1, round(FIT_SECONDS / recogniser.frame_seconds))
+    place = first_misfit(log_probs.max(axis=1) - heard, window, max_misfit)
     if place is not None:
         unit = min(int(states[place]) // 2, len(normal) - 1)
         number = normal[:unit].count(" ") + 1
         raise AsrError(
             f"{audio}: the text does not fit the sound from {times[place]:.1f} s on, near word {number} "
             f"({normal.split()[number - 1]}): words were left out of one of them, or another text was "
-            "read; correct the text or cut the audio there"
+            "read; correct the text or cut the audio there, or allow more with --max-misfit"
         )
     units = _units(normal, states, heard, times, recogniser.frame_seconds, duration)
     words = _words(units)

@@ -34,6 +34,10 @@ def align(
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write there instead of to stdout.")
     ] = None,
+    max_misfit: Annotated[
+        float,
+        typer.Option(min=0.0, help="Nats a frame that five seconds of the text may lose against free recognition."),
+    ] = 2.0,
     device: DeviceOption = "auto",
 ) -> None:
     """Find when each word and character of a text is spoken.
@@ -53,7 +57,7 @@ def align(
     from asr.align import align as align_text
     from asr.transcribe import Recogniser
 
-    written = _text(align_text(Recogniser.load(model, device), audio, words), form)
+    written = _text(align_text(Recogniser.load(model, device), audio, words, max_misfit=max_misfit), form)
     if output is None:
         typer.echo(written, nl=False)
     else:
