@@ -14,7 +14,9 @@ the weights are a product each. × real time is for frames of 40 ms and this one
 resident size of a process during a training step less what it held just before: no weights, input, libraries.
 
 "product, input" is T·N × 2H times 2H × 3H, the peak that "of peak" refers to; "product, step" is N × H times
-H × 3H, T times over. Run it on an otherwise idle machine.
+H × 3H, T times over. "nn.GRU takes ×" is how many times as long the peer takes, for forward and for forward
+and backward, each the median over rounds; for unequal lengths the peer is packed. Run it on an otherwise idle
+machine.
 """
 
 import argparse
@@ -220,17 +222,19 @@ def show(setting: Setting, rows: list[dict[str, Any]], repeats: int) -> None:
     table = Table(title=title)
     for head in ("layer", "lengths"):
         table.add_column(head)
-    for head in ("forward GF/s", "× real time", "+ backward GF/s", "× real time", "of peak", "MB"):
+    for head in ("forward\nGF/s", "\n× real time", "+ backward\nGF/s", "\n× real time", "\nof peak", "\nMB"):
         table.add_column(head, justify="right")
-    table.add_column("against (forward; + backward)")
+    for peer in PEERS:
+        table.add_column(f"{peer}\ntakes ×", justify="right")
     for row in rows:
         if row["what"] in (LARGE, STEP):
-            table.add_row(row["what"], "", f"{row['forward']['gflops']:.1f}", *[""] * 6)
+            table.add_row(row["what"], "", f"{row['forward']['gflops']:.1f}", *[""] * 7)
             continue
         forward, step = row["forward"], row["step"]
-        ratios = [
-            f"{peer} {ratio:.2f}; {step['against'][peer]:.2f}" for peer, ratio in forward["against"].items()
-        ]
+        ratios = {
+            peer.split(",")[0]: f"{ratio:.2f}; {step['against'][peer]:.2f}"
+            for peer, ratio in forward["against"].items()
+        }
         table.add_row(
             row["what"],
             row["lengths"],
@@ -240,7 +244,7 @@ def show(setting: Setting, rows: list[dict[str, Any]], repeats: int) -> None:
             f"{step['xrt']:,.0f}",
             f"{100 * step['of_peak']:.0f} %",
             f"{row['megabytes']:.0f}" if "megabytes" in row else "–",
-            "\n".join(ratios),
+            *[ratios.get(peer, "") for peer in PEERS],
         )
     Console(width=None if sys.stdout.isatty() else 130).print(table)
 

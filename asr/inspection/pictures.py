@@ -38,7 +38,7 @@ def draw_layer(path: Path, inspection: Inspection, layer: int) -> None:
     figure = _figure(_width(inspection) * len(directions), 11)
     figure.suptitle(f"layer {layer} of {printable(Path(inspection.audio).name)} ({inspection.cell})")
     rows = figure.subplots(
-        5, len(directions), sharex=True, squeeze=False, height_ratios=[1.2, 1.5, 1.5, 1.5, 0.9]
+        5, len(directions), sharex=True, sharey="row", squeeze=False, height_ratios=[1.2, 1.5, 1.5, 1.5, 0.9]
     )
     for column, one in enumerate(directions):
         axes = rows[:, column]
@@ -57,6 +57,8 @@ def draw_layer(path: Path, inspection: Inspection, layer: int) -> None:
                 figure.colorbar(image, ax=axis, pad=0.01, aspect=12)
         _draw_gradient(axes[4], inspection, [one])
         axes[4].set_xlabel(f"{one.name}: seconds")
+    for axis in rows[:, 1:].flat:
+        axis.set_ylabel("")
     for axis in rows[1:4, 0]:
         axis.set_ylabel("units, long memory on top")
     _save(figure, path)
@@ -73,6 +75,7 @@ def draw_gradients(path: Path, inspection: Inspection) -> None:
     axes = figure.subplots(1 + len(names), 1, sharex=True)
     _draw_sound(axes[0], inspection)
     for axis, name in zip(axes[1:], names, strict=True):
+        axis.sharey(axes[1])
         _draw_gradient(axis, inspection, [one for one in inspection.directions if one.name == name])
         axis.set_title(f"{name} direction", fontsize=9, loc="left")
     axes[-1].set_xlabel("seconds")
@@ -100,6 +103,7 @@ def draw_memory(path: Path, inspection: Inspection) -> None:
         axes[2].hist(memory, edges, weights=_shares(memory), color="tab:green")
         axes[2].axvline(float(np.median(memory)), color="black", linewidth=1, linestyle="--")
         axes[2].set_xscale("log")
+        axes[2].xaxis.set_major_formatter("{x:g}")
         axes[0].set_ylabel(f"layer {one.layer}\n{one.name}\n%", fontsize=9)
     for axis, name in zip(rows[0], ("reset gate r", "update gate z", "effective memory"), strict=True):
         axis.set_title(name, fontsize=10)
@@ -160,8 +164,16 @@ def _draw_frames(
     """(T, K) as a map, a frame `seconds` wide."""
     frames, rows = values.shape
     extent = (0.0, frames * seconds, -0.5, rows - 0.5)
-    shown = {"cmap": colours, "vmin": low, "vmax": high, "interpolation": "nearest"}
-    return axis.imshow(values.T, origin="lower", aspect="auto", extent=extent, **shown)
+    return axis.imshow(
+        values.T,
+        origin="lower",
+        aspect="auto",
+        extent=extent,
+        cmap=colours,
+        vmin=low,
+        vmax=high,
+        interpolation="nearest",
+    )
 
 
 def _draw_gradient(axis: "Axes", inspection: Inspection, directions: list[Direction]) -> None:

@@ -68,7 +68,8 @@ def _trace_direction(layer: Layer, d: int, x: Tensor) -> Trace:
     sums = (x.flip(0) if d else x) @ layer.weight_ih[d].T + layer.bias[d]  # (T, 3H)
     state = x.new_zeros(1, size)
     steps = []
-    for frame in sums[None].split(1, dim=1):  # (1, 1, 3H)
+    for sums_t in sums:
+        frame = sums_t[None, None]  # (1, 1, 3H)
         if layer.cell == "gru":
             state = cells.gru(frame, state, weight_hh)[:, 0]
         else:
