@@ -127,7 +127,7 @@ class ModelConfig(Part, frozen=True, kw_only=True):
 
     subsampling: Literal[2, 3, 4] = 4
     channels: Positive = 32
-    cell: Literal["gru", "gru_reset_after"] = "gru"
+    cell: Literal["gru", "gru_reset_after", "lstm", "rnn", "ligru", "sligru", "mingru"] = "gru"
     hidden_size: Positive = 256
     num_layers: Positive = 3
     bidirectional: bool = True

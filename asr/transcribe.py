@@ -229,7 +229,7 @@ class Recogniser:
             loudest = float(np.abs(samples).max(initial=0.0))
             # a model may well hear words in digital silence, which it never met in training
             heard = samples if loudest >= SILENCE else samples[:0]
-            yield _Piece(audio, offset, seconds, self._features(audio, heard))
+            yield _Piece(audio, offset, seconds, self.features(audio, heard))
             offset, peak = offset + seconds, max(peak, loudest)
         if self._extract.num_frames(round(offset * self.sample_rate)) == 0:
             logger.warning("%s: %.3f s is shorter than a frame; its text is empty", audio, offset)
@@ -237,8 +237,8 @@ class Recogniser:
             logger.warning("%s: silence (%.1f s); its text is empty", audio, offset)
         yield _End(audio, offset)
 
-    def _features(self, audio: str, samples: Samples) -> Tensor:
-        """(S,) -> (T, F), normalised as the model was trained."""
+    def features(self, audio: str, samples: Samples) -> Tensor:
+        """(S,) -> (T, F), normalised as the model was trained; `audio` names the samples in an error."""
         feats = self._extract(torch.from_numpy(samples))
         mean, std = self.bundle.cmvn_mean, self.bundle.cmvn_std
         if mean is not None and std is not None:

@@ -36,7 +36,9 @@ def align(
     ] = None,
     max_misfit: Annotated[
         float,
-        typer.Option(min=0.0, help="Nats a frame that five seconds of the text may lose against free recognition."),
+        typer.Option(
+            min=0.0, help="Nats a frame that five seconds of the text may lose against free recognition."
+        ),
     ] = 2.0,
     device: DeviceOption = "auto",
 ) -> None:

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 MISFIT_NATS = 2.0
 """Mean loss a frame, in nats, above which a window of frames does not fit.
 
-Lenient on purpose: a model that hears hardly anything spreads its probability, and loses up to 2 nats a frame on
-the right text.
+Lenient on purpose: a model that hears hardly anything spreads its probability, and loses up to 2 nats a
+frame on the right text.
 """
 
 

@@ -5,22 +5,30 @@ import math
 import torch
 from torch import Tensor, nn
 
-from asr.recurrent import cells
+from asr.recurrent import by_hand, cells
+from asr.recurrent.batch_norm import InputNorm
 from asr.recurrent.gru import gru_layer
 
-CELLS = ("gru", "gru_reset_after")
+SUMS = {"gru": 3, "gru_reset_after": 3, "lstm": 4, "rnn": 1, "ligru": 2, "sligru": 2, "mingru": 2}
+"""Weighted sums that each hidden unit of a cell needs in a step."""
+CELLS = tuple(SUMS)
 
 
 class Recurrent(nn.Module):
     """A stack of recurrent layers, batch first, over rows of any lengths.
 
     A bidirectional layer reads each row forward and, in the order of its own frames reversed, backward; the
-    two outputs are concatenated. The result of a row never depends on its neighbours or on padding.
+    two outputs are concatenated. The result of a row never depends on padding, nor on its neighbours, with
+    one exception: `ligru` and `sligru` in training mode normalise by the valid frames of the whole batch. In
+    evaluation mode their rows are independent too.
+
+    The state of a row has S numbers: S = H, but for `lstm` S = 2H, h and after it c.
 
     Args:
         input_size: F.
         hidden_size: H.
-        cell: `gru` (reset gate before the product) or `gru_reset_after` (the form of `torch.nn.GRU`).
+        cell: `gru` (reset gate before the product), `gru_reset_after` (the form of `torch.nn.GRU`), `lstm`,
+            `rnn` (tanh), `ligru`, `sligru` or `mingru`; their equations are in `asr.recurrent.cells`.
         num_layers: layers one upon another.
         bidirectional: D = 2 directions instead of 1.
         dropout: between layers, while training.
@@ -46,6 +54,7 @@ class Recurrent(nn.Module):
             raise ValueError("input_size, hidden_size and num_layers must be 1 or more")
         self.cell, self.num_layers = cell, num_layers
         self.input_size, self.hidden_size = input_size, hidden_size
+        self.state_size = 2 * hidden_size if cell == "lstm" else hidden_size
         self.directions = 2 if bidirectional else 1
         self.dropout = nn.Dropout(dropout)
         sizes = [input_size] + [self.directions * hidden_size] * (num_layers - 1)
@@ -57,18 +66,18 @@ class Recurrent(nn.Module):
         Args:
             x: (N, T, F), float.
             lens: (N,), integer, from 0 to T: the frames of each row that count.
-            state: (L·D, N, H), the state before the first frame; zeros if None.
+            state: (L·D, N, S), the state before the first frame; zeros if None.
 
         Returns:
             y: (N, T, D·H), zeros after a row's end.
-            state: (L·D, N, H), after each row's last frame (its first, in the backward direction).
+            state: (L·D, N, S), after each row's last frame (its first, in the backward direction).
 
         Raises:
             ValueError: a shape or a length does not fit.
         """
         self._check(x, lens, state)
         if state is None:
-            state = x.new_zeros(self.num_layers * self.directions, len(x), self.hidden_size)
+            state = x.new_zeros(self.num_layers * self.directions, len(x), self.state_size)
         lens = lens.to(x.device, torch.int64)
         y, finals = x.transpose(0, 1), []
         for index, (layer, start) in enumerate(
@@ -86,7 +95,7 @@ class Recurrent(nn.Module):
             raise ValueError(f"lens: expected {x.shape[0]} integers, found {tuple(lens.shape)} {lens.dtype}")
         if lens.numel() and (int(lens.min()) < 0 or int(lens.max()) > x.shape[1]):
             raise ValueError(f"lens: expected lengths from 0 to {x.shape[1]}, found {lens.tolist()}")
-        expected = (self.num_layers * self.directions, x.shape[0], self.hidden_size)
+        expected = (self.num_layers * self.directions, x.shape[0], self.state_size)
         if state is not None and state.shape != expected:
             raise ValueError(f"state: expected {expected}, found {tuple(state.shape)}")
 
@@ -97,14 +106,27 @@ class Layer(nn.Module):
     def __init__(self, input_size: int, hidden_size: int, cell: str, directions: int) -> None:
         super().__init__()
         self.cell, self.hidden_size = cell, hidden_size
-        self.weight_ih = nn.Parameter(torch.empty(directions, 3 * hidden_size, input_size))
-        self.weight_hh = nn.Parameter(torch.empty(directions, 3 * hidden_size, hidden_size))
-        self.bias = nn.Parameter(torch.zeros(directions, 3 * hidden_size))
+        width = SUMS[cell] * hidden_size
+        self.weight_ih = nn.Parameter(torch.empty(directions, width, input_size))
+        if cell != "mingru":
+            self.weight_hh = nn.Parameter(torch.empty(directions, width, hidden_size))
+        self.bias = nn.Parameter(torch.zeros(directions, width))
         if cell == "gru_reset_after":
             self.bias_candidate = nn.Parameter(torch.zeros(directions, hidden_size))
-        bound = 1 / math.sqrt(hidden_size)
-        for parameter in (self.weight_ih, self.weight_hh):
-            nn.init.uniform_(parameter, -bound, bound)
+        if cell in ("ligru", "sligru"):
+            self.norm = InputNorm(directions, width)
+        self._draw()
+
+    @torch.no_grad()
+    def _draw(self) -> None:
+        """Uniform within ± 1 / √H; orthogonal for the state before a ReLU, which is stable."""
+        bound = 1 / math.sqrt(self.hidden_size)
+        nn.init.uniform_(self.weight_ih, -bound, bound)
+        if self.cell in ("ligru", "sligru"):
+            for block in self.weight_hh.view(-1, self.hidden_size, self.hidden_size):
+                nn.init.orthogonal_(block)
+        elif self.cell != "mingru":
+            nn.init.uniform_(self.weight_hh, -bound, bound)
 
     def forward(self, x: Tensor, lens: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Run all directions.
@@ -112,36 +134,54 @@ class Layer(nn.Module):
         Args:
             x: (T, N, F).
             lens: (N,), int64, on the device of x.
-            state: (D, N, H).
+            state: (D, N, S).
 
         Returns:
-            (T, N, D·H), zeros after a row's end, and (D, N, H), the state after each row's last step.
+            (T, N, D·H), zeros after a row's end, and (D, N, S), the state after each row's last step.
         """
         if self.cell == "gru" and x.device.type == "cpu" and x.dtype == torch.float32 and len(x):
             return gru_layer(x, lens, state, self.weight_ih, self.weight_hh, self.bias)
         mask = torch.arange(len(x), device=x.device)[:, None] < lens  # (T, N)
         places = _turning(mask)
         inputs = torch.stack([x, _turn(x, places)]) if len(self.weight_ih) == 2 else x[None]
-        y = self._run(inputs, state)
-        final = _last_states(y, mask, state)
-        y = y * mask[..., None]
+        states = self._run(inputs, state, mask)
+        final = _last_states(states, mask, state)
+        y = states[..., : self.hidden_size] * mask[..., None]  # of an LSTM's h and c, h
         if len(y) == 2:
             return torch.cat([y[0], _turn(y[1], places)], dim=-1), final
         return y[0], final
 
-    def _run(self, inputs: Tensor, state: Tensor) -> Tensor:
-        """Each direction's inputs in its own order (D, T, N, F), (D, N, H) -> (D, T, N, H)."""
+    def _run(self, inputs: Tensor, state: Tensor, mask: Tensor) -> Tensor:
+        """Each direction's inputs in its own order (D, T, N, F), (D, N, S), (T, N) -> (D, T, N, S).
+
+        In the precision of the weights, under autocast too: a state adds up over hundreds of frames.
+        """
         if self.cell == "gru_reset_after" and inputs.is_cuda:
             return self._cudnn(inputs, state)
-        outputs = []
-        for d in range(len(inputs)):
-            sums = (inputs[d] @ self.weight_ih[d].T + self.bias[d]).transpose(0, 1)
-            if self.cell == "gru":
-                y = cells.gru(sums, state[d], self.weight_hh[d])
-            else:
-                y = cells.gru_reset_after(sums, state[d], self.weight_hh[d], self.bias_candidate[d])
-            outputs.append(y.transpose(0, 1))
-        return torch.stack(outputs)
+        inputs, state = inputs.to(self.bias.dtype), state.to(self.bias.dtype)
+        with torch.autocast(inputs.device.type, enabled=False):
+            one = self._by_hand if self.cell in by_hand.CELLS else self._by_autograd
+            return torch.stack([one(inputs[d], state[d], mask, d) for d in range(len(inputs))])
+
+    def _by_hand(self, inputs: Tensor, state: Tensor, mask: Tensor, d: int) -> Tensor:
+        """One direction whose gradient is written out: (T, N, F), (N, S) -> (T, N, S)."""
+        candidate = self.bias_candidate[d] if self.cell == "gru_reset_after" else None
+        weights = self.weight_ih[d], self.weight_hh[d], self.bias[d]
+        return by_hand.recurrence(self.cell, inputs, state, *weights, candidate)
+
+    def _by_autograd(self, inputs: Tensor, state: Tensor, mask: Tensor, d: int) -> Tensor:
+        """One direction of a cell that torch differentiates: (T, N, F), (N, H), (T, N) -> (T, N, H)."""
+        sums = inputs @ self.weight_ih[d].T
+        if self.cell == "mingru":
+            return cells.mingru((sums + self.bias[d]).transpose(0, 1), state).transpose(0, 1)
+        sums = self.norm(sums, mask, d) + self.bias[d]
+        # An open update gate keeps the state over padding: nothing there can grow out of bounds.
+        update, candidate = sums.chunk(2, dim=-1)
+        update = update.masked_fill(~mask[..., None], math.inf)
+        candidate = candidate.masked_fill(~mask[..., None], 0.0)
+        sums = torch.cat([update, candidate], dim=-1).transpose(0, 1)
+        cell = cells.ligru if self.cell == "ligru" else cells.sligru
+        return cell(sums, state, self.weight_hh[d]).transpose(0, 1)
 
     def _cudnn(self, inputs: Tensor, state: Tensor) -> Tensor:
         """`gru_reset_after` by cuDNN, one direction a call because each reads its own order.
@@ -176,7 +216,7 @@ def _turn(x: Tensor, places: Tensor) -> Tensor:
 
 
 def _last_states(y: Tensor, mask: Tensor, state: Tensor) -> Tensor:
-    """(D, N, H): y (D, T, N, H) at each row's last frame; `state` for a row without frames."""
+    """(D, N, S): y (D, T, N, S) at each row's last frame; `state` for a row without frames."""
     last = mask.sum(0) - 1
     picked = y[:, last.clamp(min=0), torch.arange(len(last), device=y.device)]
     return torch.where((last >= 0)[:, None], picked, state)

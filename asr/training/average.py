@@ -34,6 +34,13 @@ def average_checkpoints(
 
 
 def evaluated_weights(tensors: Tensors) -> Tensors:
-    """The model in a checkpoint: the running average where there is one, else the weights themselves."""
-    prefix = "ema." if any(name.startswith("ema.") for name in tensors) else "model."
+    """The model in a checkpoint: the running average where there is one, else the weights themselves.
+
+    Statistics that are no parameters (of Li-GRU's batch normalisation) have no running average of weights;
+    they are the model's own.
+    """
+    return _part(tensors, "model.") | _part(tensors, "ema.")
+
+
+def _part(tensors: Tensors, prefix: str) -> Tensors:
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from asr.model.acoustic import AcousticModel, LockedDropout
+from asr.recurrent import CELLS
 
 
 def build(subsampling=4, cell="gru", **changes):
@@ -14,7 +15,7 @@ def build(subsampling=4, cell="gru", **changes):
 
 
 @pytest.mark.parametrize("subsampling", [2, 3, 4])
-@pytest.mark.parametrize("cell", ["gru", "gru_reset_after"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_batch_gives_what_rows_give_alone(subsampling, cell):
     model = build(subsampling, cell).eval()
     feats, lens = torch.randn(4, 50, 21), torch.tensor([50, 33, 2, 41])

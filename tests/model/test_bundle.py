@@ -17,6 +17,7 @@ import torch
 from asr.errors import AsrError
 from asr.model import bundle as bundle_module
 from asr.model.bundle import load_bundle, save_bundle
+from asr.recurrent import CELLS
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def reindex(folder, **changes):
 
 
 @pytest.mark.parametrize("cmvn", ["global", "utterance", "none"])
-@pytest.mark.parametrize("cell", ["gru", "gru_reset_after"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_what_is_saved_is_loaded(random_bundle, tmp_path, cmvn, cell):
     saved = random_bundle(features={"cmvn": cmvn, "deltas": 1}, model={"cell": cell, "hidden_size": 8})
     save_bundle(tmp_path / "deep" / "model", saved, "# A card\n")

@@ -70,7 +70,7 @@ def test_gradient_against_finite_differences(cell):
     torch.manual_seed(3)
     model = Recurrent(3, 4, cell=cell).double()
     x = torch.randn(2, 5, 3, dtype=torch.float64, requires_grad=True)
-    state = torch.randn(2, 2, 4, dtype=torch.float64, requires_grad=True)
+    state = torch.randn(2, 2, model.state_size, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x, h: model(x, torch.tensor([5, 3]), h), (x, state))
 
 
@@ -110,7 +110,7 @@ def test_reset_order_is_a_real_difference():
 @pytest.mark.parametrize("cell", CELLS)
 def test_row_does_not_depend_on_its_neighbours(cell):
     torch.manual_seed(5)
-    model = Recurrent(4, 8, cell=cell, num_layers=2)
+    model = Recurrent(4, 8, cell=cell, num_layers=2).eval()  # batch norm looks at neighbours in training
     x, lens = torch.randn(3, 12, 4), torch.tensor([12, 5, 9])
     y, final = model(x, lens)
     for row, length in enumerate(lens.tolist()):

@@ -105,6 +105,15 @@ def test_average_takes_the_running_average_where_there_is_one(tmp_path):
     assert torch.equal(weights["w"], torch.full((3, 2), 5.0))
 
 
+def test_statistics_without_a_running_average_are_the_models_own(tmp_path):
+    statistics = torch.full((2,), 7.0)
+    save(tmp_path, 1, **{"ema.w": torch.full((3, 2), 5.0), "model.norm.running_mean": statistics})
+    weights, _ = average_checkpoints(tmp_path, "last", 1)
+    assert weights.keys() == {"w", "norm.running_mean"}
+    assert torch.equal(weights["w"], torch.full((3, 2), 5.0))
+    assert torch.equal(weights["norm.running_mean"], statistics)
+
+
 def test_rate_rises_and_falls():
     factors = [rate_factor(step, step / 100, warmup_steps=10, final_rate=0.1) for step in range(101)]
     assert factors[0] == pytest.approx(1 / 11)
