@@ -8,7 +8,6 @@ import pytest
 import asr.align
 from asr.timings import textgrid
 
-
 LENIENT = ["--max-misfit", "1000"]
 """An untrained model hears nothing: every text is taken to fit."""
 
