@@ -49,7 +49,8 @@ class AcousticModel(nn.Module):
         self.front_end = FrontEnd(num_bins, width, channels, subsampling)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(num_layers))
         self.layers = nn.ModuleList(
-            Recurrent(width, hidden_size, cell=cell, bidirectional=bidirectional) for _ in range(num_layers)
+            Recurrent(width, hidden_size, cell=cell, bidirectional=bidirectional, check_nan=False)
+            for _ in range(num_layers)
         )
         self.dropout = LockedDropout(dropout)
         self.output_norm = nn.LayerNorm(width)

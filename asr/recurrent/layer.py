@@ -32,6 +32,7 @@ class Recurrent(nn.Module):
         num_layers: layers one upon another.
         bidirectional: D = 2 directions instead of 1.
         dropout: between layers, while training.
+        check_nan: look for NaN in every input; a loop that diagnoses NaN itself can save the look.
 
     Raises:
         ValueError: an unknown cell or an impossible size.
@@ -46,6 +47,7 @@ class Recurrent(nn.Module):
         num_layers: int = 1,
         bidirectional: bool = True,
         dropout: float = 0.0,
+        check_nan: bool = True,
     ) -> None:
         super().__init__()
         if cell not in CELLS:
@@ -56,7 +58,7 @@ class Recurrent(nn.Module):
         self.input_size, self.hidden_size = input_size, hidden_size
         self.state_size = 2 * hidden_size if cell == "lstm" else hidden_size
         self.directions = 2 if bidirectional else 1
-        self.dropout = nn.Dropout(dropout)
+        self.dropout, self.check_nan = nn.Dropout(dropout), check_nan
         sizes = [input_size] + [self.directions * hidden_size] * (num_layers - 1)
         self.layers = nn.ModuleList(Layer(size, hidden_size, cell, self.directions) for size in sizes)
 
@@ -65,7 +67,7 @@ class Recurrent(nn.Module):
 
         Args:
             x: (N, T, F), float.
-            lens: (N,), integer, from 0 to T: the frames of each row that count.
+            lens: (N,), integer, from 1 to T: the frames of each row that count.
             state: (L·D, N, S), the state before the first frame; zeros if None.
 
         Returns:
@@ -93,11 +95,21 @@ class Recurrent(nn.Module):
             raise ValueError(f"x: expected (N, T, {size}), found {tuple(x.shape)}")
         if lens.shape != x.shape[:1] or lens.is_floating_point():
             raise ValueError(f"lens: expected {x.shape[0]} integers, found {tuple(lens.shape)} {lens.dtype}")
-        if lens.numel() and (int(lens.min()) < 0 or int(lens.max()) > x.shape[1]):
-            raise ValueError(f"lens: expected lengths from 0 to {x.shape[1]}, found {lens.tolist()}")
+        if lens.numel() and (int(lens.min()) < 1 or int(lens.max()) > x.shape[1]):
+            raise ValueError(f"lens: expected lengths from 1 to {x.shape[1]}, found {lens.tolist()}")
         expected = (self.num_layers * self.directions, x.shape[0], self.state_size)
         if state is not None and state.shape != expected:
             raise ValueError(f"state: expected {expected}, found {tuple(state.shape)}")
+        own = self.layers[0].weight_ih.dtype
+        for name, tensor in (("x", x), ("state", state)):
+            if tensor is not None and tensor.dtype != own and not torch.is_autocast_enabled(x.device.type):
+                raise ValueError(f"{name}: expected {own} as the weights are, found {tensor.dtype}")
+        if self.check_nan and x.isnan().any():
+            valid = torch.arange(x.shape[1], device=x.device) < lens.to(x.device)[:, None]  # (N, T)
+            places = (x.isnan().any(2) & valid).nonzero()
+            if len(places):
+                row, frame = places[0].tolist()
+                raise ValueError(f"x: expected numbers, found NaN in row {row}, frame {frame}")
 
 
 class Layer(nn.Module):

@@ -55,9 +55,9 @@ def test_light_gru_is_its_equations(cell):
 @pytest.mark.parametrize("cell", ["ligru", "sligru"])
 def test_padding_does_not_enter_the_statistics(cell):
     torch.manual_seed(3)
-    x, lens = torch.randn(3, 9, 4), torch.tensor([9, 4, 0])
+    x, lens = torch.randn(3, 9, 4), torch.tensor([9, 4, 1])
     padded = x.clone()
-    padded[1, 4:] = padded[2] = 1e6
+    padded[1, 4:] = padded[2, 1:] = 1e6
     outputs = []
     for batch in (x, padded):
         torch.manual_seed(4)

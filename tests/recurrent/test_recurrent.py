@@ -54,7 +54,7 @@ def test_fast_path_equals_reference_and_its_gradient(layers, bidirectional):
     fast = Recurrent(17, 32, num_layers=layers, bidirectional=bidirectional)
     slow = Recurrent(17, 32, num_layers=layers, bidirectional=bidirectional).double()
     slow.load_state_dict(fast.state_dict())
-    x, lens = torch.randn(5, 23, 17), torch.tensor([23, 1, 0, 11, 22])
+    x, lens = torch.randn(5, 23, 17), torch.tensor([23, 1, 2, 11, 22])
     state = torch.randn(layers * (2 if bidirectional else 1), 5, 32)
     y, final, grads = run(fast, x, lens, state)
     y_slow, final_slow, grads_slow = run(slow, x.double(), lens, state.double())
@@ -153,8 +153,16 @@ def test_rational_tanh_and_sigmoid():
     ("x", "lens", "state", "words"),
     [
         (torch.zeros(2, 5, 3), torch.tensor([5, 5]), None, r"x: expected \(N, T, 4\)"),
-        (torch.zeros(2, 5, 4), torch.tensor([5, 6]), None, "lengths from 0 to 5"),
-        (torch.zeros(2, 5, 4), torch.tensor([5, -1]), None, "lengths from 0 to 5"),
+        (torch.zeros(2, 5, 4), torch.tensor([5, 6]), None, "lengths from 1 to 5"),
+        (torch.zeros(2, 5, 4), torch.tensor([5, -1]), None, "lengths from 1 to 5"),
+        (torch.zeros(2, 5, 4), torch.tensor([5, 0]), None, "lengths from 1 to 5"),
+        (torch.zeros(2, 5, 4).double(), torch.tensor([5, 5]), None, "x: expected torch.float32"),
+        (
+            torch.zeros(2, 5, 4),
+            torch.tensor([5, 5]),
+            torch.zeros(2, 2, 8).double(),
+            "state: expected torch.f",
+        ),
         (torch.zeros(2, 5, 4), torch.tensor([5.0, 5.0]), None, "integers"),
         (torch.zeros(2, 5, 4), torch.tensor([5]), None, "expected 2 integers"),
         (torch.zeros(2, 5, 4), torch.tensor([5, 5]), torch.zeros(1, 2, 8), "state: expected"),
@@ -163,6 +171,16 @@ def test_rational_tanh_and_sigmoid():
 def test_wrong_calls_are_sentences(x, lens, state, words):
     with pytest.raises(ValueError, match=words):
         Recurrent(4, 8)(x, lens, state)
+
+
+def test_nan_is_named_by_row_and_frame_where_it_counts():
+    x, lens = torch.zeros(3, 5, 4), torch.tensor([5, 2, 5])
+    x[1, 3, 2] = torch.nan  # padding
+    assert Recurrent(4, 8)(x, lens)[0][0].isfinite().all()
+    x[2, 4, 1] = torch.nan
+    with pytest.raises(ValueError, match="NaN in row 2, frame 4"):
+        Recurrent(4, 8)(x, lens)
+    assert Recurrent(4, 8, check_nan=False)(x, lens)[0][2].isnan().any()
 
 
 def test_unknown_cell():
