@@ -33,6 +33,7 @@ def process_group(device: torch.device) -> Iterator[None]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield
+        dist.barrier()  # gloo may abort a process that leaves while another still writes its checkpoint
     finally:
         dist.destroy_process_group()
 
