@@ -8,12 +8,14 @@ state, so a state is all that later probabilities depend on, and two histories w
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr.compiled import compiled, compiled_and_plain
+from asr.lm.arpa import read_arpa
 from asr.lm.tables import BOS, EOS, UNK, Model, Table, last_words
 
 
@@ -93,6 +95,11 @@ class LanguageModel:
     def from_model(cls, model: Model) -> "LanguageModel":
         """The same probabilities, in float32, as an automaton."""
         return cls(model.vocabulary, automaton_of(model), model.order)
+
+    @classmethod
+    def from_arpa(cls, path: str | Path) -> "LanguageModel":
+        """Read an ARPA file (see `asr.lm.arpa.read_arpa`)."""
+        return cls.from_model(read_arpa(path))
 
     @property
     def start(self) -> int:

@@ -79,6 +79,20 @@ def contexts_of(order: int, below: Table | None, suffixes: Ints, first_words: In
     return find(keys_of(below.suffixes, below.first_words), keys_of(middle, first_words))
 
 
+def only(table: Table, kept: NDArray[np.bool_], kept_below: NDArray[np.bool_]) -> Table:
+    """What is kept of a table, over the table below of which `kept_below` stays."""
+    if kept.all() and kept_below.all():
+        return table
+    index = (np.cumsum(kept_below) - 1).astype(np.int32)
+    return Table(
+        first_words=table.first_words[kept],
+        suffixes=index[table.suffixes[kept]],
+        contexts=index[table.contexts[kept]],
+        log_probs=table.log_probs[kept],
+        backoffs=table.backoffs[kept],
+    )
+
+
 def normalised_backoffs(tables: list[Table]) -> list[Table]:
     """The same n-grams, with the back-off weights that make every context's probabilities sum to one.
 

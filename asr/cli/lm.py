@@ -1,0 +1,119 @@
+"""`asr lm`: language models from text."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from asr.errors import AsrError
+
+if TYPE_CHECKING:
+    from asr.lm.automaton import LanguageModel
+    from asr.lm.tables import Model
+
+lm = typer.Typer(
+    help="Language models: estimate them from text, and measure them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Texts = Annotated[
+    list[str], typer.Argument(metavar="TEXT...", help="A sentence a line; plain, .gz, .xz, or - for stdin.")
+]
+Source = Annotated[Path, typer.Argument(metavar="LM", help="A model: .arpa or .arpa.gz.")]
+
+
+@lm.command(no_args_is_help=True)
+def build(
+    texts: Texts,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="LM", help="Written: .arpa or .arpa.gz.")],
+    order: Annotated[int, typer.Option("--order", metavar="N", min=1, max=9, help="Longest n-gram.")] = 3,
+    vocabulary: Annotated[
+        int | None,
+        typer.Option("--vocabulary", metavar="V", min=1, help="Keep the V most frequent words; else <unk>."),
+    ] = None,
+    words: Annotated[
+        Path | None,
+        typer.Option("--words", metavar="FILE", help="Keep the words of FILE, one a line; others are <unk>."),
+    ] = None,
+    cutoff: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--cutoff",
+            metavar="C",
+            min=0,
+            help="Leave out n-grams that occur C times or less; give it for order 2, 3, ... in turn.",
+        ),
+    ] = None,
+    temporary: Annotated[
+        Path | None, typer.Option("--temporary", metavar="DIR", help="Where counts lie meanwhile.")
+    ] = None,
+) -> None:
+    """Estimate an n-gram model: modified Kneser-Ney, interpolated.
+
+    Text may be larger than memory. Words are what spaces separate, case included: write the text as the
+    transcripts are written.
+
+    \b
+    Examples:
+      asr lm build books.txt.xz --order 3 --output books.arpa.gz
+      xz -dc books.txt.xz | asr lm build - --order 4 --cutoff 0 --cutoff 1 --output books.arpa
+    """
+    from asr.lm.build import build as build_model
+    from asr.lm.vocabulary import read_word_list
+
+    _check_output(output)
+    listed = None if words is None else read_word_list(str(words))
+    cutoffs = [0, *(cutoff or [])] if order > 1 else []
+    built = build_model(texts, order, limit=vocabulary, listed=listed, cutoffs=cutoffs, folder=temporary)
+    for discounts in built.discounts:
+        if discounts.problem:
+            typer.echo(f"asr: {discounts.problem}", err=True)
+    _save(output, built.model)
+    typer.echo(f"sentences      {built.num_sentences}")
+    typer.echo(f"words          {built.num_words}")
+    typer.echo(f"vocabulary     {len(built.model.vocabulary)}")
+    typer.echo(f"unknown words  {built.num_unknown} ({built.num_unknown / built.num_words:.2%})")
+    for n, table in enumerate(built.model.tables, 1):
+        shown = ", ".join(f"{discount:.3f}" for discount in built.discounts[n - 1].values)
+        typer.echo(f"{n}-grams        {len(table.first_words)}, discounts {shown}")
+
+
+@lm.command(no_args_is_help=True)
+def perplexity(model: Source, texts: Texts) -> None:
+    """Say how well a model foretells a text, with and without unknown words.
+
+    \b
+    Example:
+      asr lm perplexity books.arpa.gz dev.txt
+    """
+    from asr.lm.perplexity import perplexity as measure
+
+    found = measure(_open(model), texts)
+    tokens = found.num_words + found.num_sentences
+    typer.echo(f"sentences                  {found.num_sentences}")
+    typer.echo(f"words                      {found.num_words}")
+    typer.echo(f"unknown words              {found.num_unknown} ({found.num_unknown / found.num_words:.2%})")
+    typer.echo(f"log10 probability          {found.log_prob / 2.302585092994046:.2f}")
+    typer.echo(f"perplexity                 {found.with_unknown:.2f} over {tokens} tokens with </s>")
+    typer.echo(f"perplexity, unknown apart  {found.without_unknown:.2f} over {tokens - found.num_unknown}")
+
+
+def _check_output(path: Path) -> None:
+    """Refuse a name before any work starts."""
+    if not path.name.endswith((".arpa", ".arpa.gz")):
+        raise AsrError(f"{path}: a name that ends with .arpa or .arpa.gz was expected")
+    if path.is_dir():
+        raise AsrError(f"{path}: is a folder; name a file")
+
+
+def _open(path: Path) -> "LanguageModel":
+    from asr.lm.automaton import LanguageModel
+
+    return LanguageModel.from_arpa(path)
+
+
+def _save(path: Path, model: "Model") -> None:
+    from asr.lm.arpa import write_arpa
+
+    write_arpa(path, model)

@@ -1,0 +1,62 @@
+"""`asr lm` from text to figures."""
+
+import pytest
+
+
+@pytest.fixture
+def texts(tmp_path, monkeypatch):
+    """The current folder, with a text to learn and one to foretell."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text("A B C\nA B\nB C A\nA\n" * 5)
+    (tmp_path / "dev.txt").write_text("A B D\n")
+    return tmp_path
+
+
+def test_build_and_perplexity(run, texts):
+    built = run("lm", "build", "text.txt", "--order", "2", "--output", "lm.arpa.gz")
+    assert built.exit_code == 0, built.stderr
+    assert "words          45" in built.stdout
+    assert "vocabulary     6" in built.stdout
+    assert "no discounts can be estimated" in built.stderr
+    found = run("lm", "perplexity", "lm.arpa.gz", "dev.txt")
+    assert found.exit_code == 0, found.stderr
+    assert "unknown words              1 (33.33%)" in found.stdout
+    assert "over 4 tokens" in found.stdout
+
+
+def test_text_from_standard_input(run, texts):
+    assert run("lm", "build", "-", "-o", "lm.arpa", input="A B\nB A\n").exit_code == 0
+    assert "<s> A" in (texts / "lm.arpa").read_text()
+    assert "perplexity" in run("lm", "perplexity", "lm.arpa", "-", input="A A\n").stdout
+
+
+def test_words_vocabulary_and_cut_offs(run, texts):
+    (texts / "words.txt").write_text("A\nB\nQ\n")
+    options = ["--output", "lm.arpa", "--order", 3, "--words", "words.txt", "--cutoff", 0, "--cutoff", 5]
+    built = run("lm", "build", "text.txt", *options)
+    assert built.exit_code == 0, built.stderr
+    assert "unknown words  10 (22.22%)" in built.stdout
+    content = (texts / "lm.arpa").read_text()
+    assert "\tQ\n" in content
+    assert "<s> A B" in content
+    assert "B <unk> A" not in content
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["build", "none.txt", "-o", "lm.arpa"], "none.txt: cannot be read"),
+        (["build", "text.txt", "-o", "lm.txt"], "lm.txt: a name that ends with .arpa"),
+        (["build", "text.txt", "-o", "lm.arpa", "--order", "7"], "use --order 5"),
+        (["build", "text.txt", "-o", "lm.arpa", "--words", "none"], "none: cannot be read"),
+        (["build", "text.txt", "-o", "lm.arpa", "--cutoff", "2", "--cutoff", "1"], "cut-offs must not fall"),
+        (["perplexity", "text.txt", "dev.txt"], "text.txt:1: not an ARPA file"),
+        (["perplexity", "none.arpa", "dev.txt"], "none.arpa: cannot be read"),
+    ],
+)
+def test_calls_that_cannot_be_done(run, texts, arguments, sentence):
+    found = run("lm", *arguments)
+    assert found.exit_code == 2
+    assert sentence in found.stderr
+    assert found.stdout == ""
+    assert not (texts / "lm.arpa").exists()
