@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from asr.lm.tables import Model
 
 lm = typer.Typer(
-    help="Language models: estimate them from text, and measure them.",
+    help="Language models: estimate them from text, prune and measure them.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -20,13 +20,14 @@ lm = typer.Typer(
 Texts = Annotated[
     list[str], typer.Argument(metavar="TEXT...", help="A sentence a line; plain, .gz, .xz, or - for stdin.")
 ]
-Source = Annotated[Path, typer.Argument(metavar="LM", help="A model: .arpa or .arpa.gz.")]
+Arpa = Annotated[Path, typer.Argument(metavar="LM", help="A model: .arpa or .arpa.gz.")]
+Output = Annotated[Path, typer.Option("--output", "-o", metavar="LM", help="Written: .arpa or .arpa.gz.")]
 
 
 @lm.command(no_args_is_help=True)
 def build(
     texts: Texts,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="LM", help="Written: .arpa or .arpa.gz.")],
+    output: Output,
     order: Annotated[int, typer.Option("--order", metavar="N", min=1, max=9, help="Longest n-gram.")] = 3,
     vocabulary: Annotated[
         int | None,
@@ -80,7 +81,7 @@ def build(
 
 
 @lm.command(no_args_is_help=True)
-def perplexity(model: Source, texts: Texts) -> None:
+def perplexity(model: Arpa, texts: Texts) -> None:
     """Say how well a model foretells a text, with and without unknown words.
 
     \b
@@ -97,6 +98,36 @@ def perplexity(model: Source, texts: Texts) -> None:
     typer.echo(f"log10 probability          {found.log_prob / 2.302585092994046:.2f}")
     typer.echo(f"perplexity                 {found.with_unknown:.2f} over {tokens} tokens with </s>")
     typer.echo(f"perplexity, unknown apart  {found.without_unknown:.2f} over {tokens - found.num_unknown}")
+
+
+@lm.command(no_args_is_help=True)
+def prune(
+    model: Arpa,
+    threshold: Annotated[
+        float,
+        typer.Option(
+            "--threshold", metavar="T", min=0.0, help="Growth of perplexity that is minded, as 1e-8."
+        ),
+    ],
+    output: Output,
+) -> None:
+    """Make a model smaller: leave out the n-grams without which it foretells nearly as well.
+
+    An n-gram goes where perplexity grows, without it, by less than the factor 1 + T.
+
+    \b
+    Example:
+      asr lm prune books.arpa.gz --threshold 1e-8 --output small.arpa.gz
+    """
+    from asr.lm.arpa import read_arpa
+    from asr.lm.pruning import prune as prune_model
+
+    _check_output(output)
+    whole = read_arpa(model)
+    small = prune_model(whole, threshold)
+    _save(output, small)
+    for n, (table, before) in enumerate(zip(small.tables, whole.tables, strict=True), 1):
+        typer.echo(f"{n}-grams        {len(table.first_words)} of {len(before.first_words)}")
 
 
 def _check_output(path: Path) -> None:

@@ -42,6 +42,15 @@ def test_words_vocabulary_and_cut_offs(run, texts):
     assert "B <unk> A" not in content
 
 
+def test_prune(run, texts):
+    assert run("lm", "build", "text.txt", "-o", "lm.arpa").exit_code == 0
+    pruned = run("lm", "prune", "lm.arpa", "--threshold", "0.02", "-o", "small.arpa")
+    assert pruned.exit_code == 0, pruned.stderr
+    assert "1-grams        6 of 6" in pruned.stdout
+    assert (texts / "small.arpa").stat().st_size < (texts / "lm.arpa").stat().st_size
+    assert run("lm", "perplexity", "small.arpa", "dev.txt").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -50,6 +59,7 @@ def test_words_vocabulary_and_cut_offs(run, texts):
         (["build", "text.txt", "-o", "lm.arpa", "--order", "7"], "use --order 5"),
         (["build", "text.txt", "-o", "lm.arpa", "--words", "none"], "none: cannot be read"),
         (["build", "text.txt", "-o", "lm.arpa", "--cutoff", "2", "--cutoff", "1"], "cut-offs must not fall"),
+        (["prune", "text.txt", "--threshold", "1e-8", "-o", "lm.arpa"], "text.txt:1: not an ARPA file"),
         (["perplexity", "text.txt", "dev.txt"], "text.txt:1: not an ARPA file"),
         (["perplexity", "none.arpa", "dev.txt"], "none.arpa: cannot be read"),
     ],
