@@ -8,7 +8,6 @@ import typer
 from asr.errors import AsrError
 
 if TYPE_CHECKING:
-    from asr.lm.automaton import LanguageModel
     from asr.lm.tables import Model
 
 lm = typer.Typer(
@@ -21,7 +20,15 @@ Texts = Annotated[
     list[str], typer.Argument(metavar="TEXT...", help="A sentence a line; plain, .gz, .xz, or - for stdin.")
 ]
 Arpa = Annotated[Path, typer.Argument(metavar="LM", help="A model: .arpa or .arpa.gz.")]
-Output = Annotated[Path, typer.Option("--output", "-o", metavar="LM", help="Written: .arpa or .arpa.gz.")]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="LM",
+        help="Written: .arpa, .arpa.gz, or .lm, the compact form for decoding.",
+    ),
+]
 
 
 @lm.command(no_args_is_help=True)
@@ -81,16 +88,20 @@ def build(
 
 
 @lm.command(no_args_is_help=True)
-def perplexity(model: Arpa, texts: Texts) -> None:
+def perplexity(
+    model: Annotated[Path, typer.Argument(metavar="LM", help="A model: .arpa, .arpa.gz or .lm.")],
+    texts: Texts,
+) -> None:
     """Say how well a model foretells a text, with and without unknown words.
 
     \b
     Example:
       asr lm perplexity books.arpa.gz dev.txt
     """
+    from asr.lm.automaton import LanguageModel
     from asr.lm.perplexity import perplexity as measure
 
-    found = measure(_open(model), texts)
+    found = measure(LanguageModel.open(model), texts)
     tokens = found.num_words + found.num_sentences
     typer.echo(f"sentences                  {found.num_sentences}")
     typer.echo(f"words                      {found.num_words}")
@@ -130,21 +141,41 @@ def prune(
         typer.echo(f"{n}-grams        {len(table.first_words)} of {len(before.first_words)}")
 
 
+@lm.command(no_args_is_help=True)
+def convert(
+    model: Arpa,
+    output: Output,
+    bits: Annotated[
+        int, typer.Option("--bits", metavar="B", help="Of a probability in .lm: 32, or rounded to 16 or 8.")
+    ] = 32,
+) -> None:
+    """Write an ARPA file in another form, such as the compact one, which opens in milliseconds.
+
+    \b
+    Example:
+      asr lm convert 3-gram.pruned.1e-7.arpa.gz --output 3-gram.lm --bits 16
+    """
+    from asr.lm.arpa import read_arpa
+
+    _check_output(output)
+    if bits not in (8, 16, 32):
+        raise AsrError(f"--bits {bits}: 32, 16 or 8 was expected")
+    _save(output, read_arpa(model), bits)
+
+
 def _check_output(path: Path) -> None:
     """Refuse a name before any work starts."""
-    if not path.name.endswith((".arpa", ".arpa.gz")):
-        raise AsrError(f"{path}: a name that ends with .arpa or .arpa.gz was expected")
+    if not path.name.endswith((".arpa", ".arpa.gz", ".lm")):
+        raise AsrError(f"{path}: a name that ends with .arpa, .arpa.gz or .lm was expected")
     if path.is_dir():
         raise AsrError(f"{path}: is a folder; name a file")
 
 
-def _open(path: Path) -> "LanguageModel":
+def _save(path: Path, model: "Model", bits: int = 32) -> None:
+    from asr.lm.arpa import write_arpa
     from asr.lm.automaton import LanguageModel
 
-    return LanguageModel.from_arpa(path)
-
-
-def _save(path: Path, model: "Model") -> None:
-    from asr.lm.arpa import write_arpa
-
-    write_arpa(path, model)
+    if path.suffix == ".lm":
+        LanguageModel.from_model(model).save(path, bits)
+    else:
+        write_arpa(path, model)

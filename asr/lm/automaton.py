@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from asr.compiled import compiled, compiled_and_plain
 from asr.lm.arpa import read_arpa
+from asr.lm.binary import read_arrays, write_arrays
 from asr.lm.tables import BOS, EOS, UNK, Model, Table, last_words
 
 
@@ -100,6 +101,34 @@ class LanguageModel:
     def from_arpa(cls, path: str | Path) -> "LanguageModel":
         """Read an ARPA file (see `asr.lm.arpa.read_arpa`)."""
         return cls.from_model(read_arpa(path))
+
+    @classmethod
+    def load(cls, path: str | Path, verify: bool = False) -> "LanguageModel":
+        """Open the compact form, in milliseconds: its arrays are mapped, and read as they are needed.
+
+        Args:
+            verify: read everything first and compare the checksums.
+
+        Raises:
+            AsrError: the file is something else, of another version, cut or damaged.
+        """
+        order, arrays = read_arrays(Path(path), verify)
+        vocabulary = arrays.pop("vocabulary").tobytes().decode().split("\n")
+        return cls(vocabulary, Automaton(**arrays), order)
+
+    @classmethod
+    def open(cls, path: str | Path) -> "LanguageModel":
+        """Open a model of any form: .arpa, .arpa.gz, else the compact form."""
+        return cls.from_arpa(path) if str(path).endswith((".arpa", ".arpa.gz")) else cls.load(path)
+
+    def save(self, path: str | Path, bits: int = 32) -> None:
+        """Write the compact form (see `asr.lm.binary`).
+
+        Args:
+            bits: of a log-probability: 32, or rounded to 16 or 8.
+        """
+        words = np.frombuffer("\n".join(self.vocabulary).encode(), np.uint8)
+        write_arrays(Path(path), self.order, {**self.automaton._asdict(), "vocabulary": words}, bits)
 
     @property
     def start(self) -> int:

@@ -9,6 +9,7 @@ def texts(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.txt").write_text("A B C\nA B\nB C A\nA\n" * 5)
     (tmp_path / "dev.txt").write_text("A B D\n")
+    (tmp_path / "dev.lm").write_text("A B D\n" * 9)
     return tmp_path
 
 
@@ -51,6 +52,17 @@ def test_prune(run, texts):
     assert run("lm", "perplexity", "small.arpa", "dev.txt").exit_code == 0
 
 
+def test_the_compact_form_says_the_same(run, texts):
+    assert run("lm", "build", "text.txt", "-o", "lm.arpa").exit_code == 0
+    assert run("lm", "build", "text.txt", "-o", "direct.lm").exit_code == 0
+    assert run("lm", "convert", "lm.arpa", "-o", "converted.lm", "--bits", "16").exit_code == 0
+    found = [
+        run("lm", "perplexity", name, "dev.txt").stdout for name in ("lm.arpa", "direct.lm", "converted.lm")
+    ]
+    assert "perplexity" in found[0]
+    assert found == [found[0]] * 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -59,8 +71,10 @@ def test_prune(run, texts):
         (["build", "text.txt", "-o", "lm.arpa", "--order", "7"], "use --order 5"),
         (["build", "text.txt", "-o", "lm.arpa", "--words", "none"], "none: cannot be read"),
         (["build", "text.txt", "-o", "lm.arpa", "--cutoff", "2", "--cutoff", "1"], "cut-offs must not fall"),
+        (["convert", "text.txt", "-o", "lm.lm", "--bits", "7"], "--bits 7: 32, 16 or 8 was expected"),
+        (["perplexity", "dev.lm", "dev.txt"], "dev.lm: a language model was expected"),
         (["prune", "text.txt", "--threshold", "1e-8", "-o", "lm.arpa"], "text.txt:1: not an ARPA file"),
-        (["perplexity", "text.txt", "dev.txt"], "text.txt:1: not an ARPA file"),
+        (["perplexity", "text.txt", "dev.txt"], "text.txt: a language model was expected, .arpa"),
         (["perplexity", "none.arpa", "dev.txt"], "none.arpa: cannot be read"),
     ],
 )
