@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from asr.lm.tables import Model
 
 lm = typer.Typer(
-    help="Language models: estimate them from text, prune and measure them.",
+    help="Language models: estimate them from text, prune, mix and measure them.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -139,6 +139,38 @@ def prune(
     _save(output, small)
     for n, (table, before) in enumerate(zip(small.tables, whole.tables, strict=True), 1):
         typer.echo(f"{n}-grams        {len(table.first_words)} of {len(before.first_words)}")
+
+
+@lm.command(no_args_is_help=True)
+def interpolate(
+    models: Annotated[
+        list[Path], typer.Argument(metavar="LM...", help="Two models or more, .arpa or .arpa.gz.")
+    ],
+    text: Annotated[
+        list[str], typer.Option("--text", metavar="TEXT", help="Held-out text, on which weights are learnt.")
+    ],
+    output: Output,
+) -> None:
+    """Mix models into one, with the weights that a held-out text asks for.
+
+    \b
+    Example:
+      asr lm interpolate books.arpa.gz talks.arpa.gz --text dev.txt --output mixed.arpa.gz
+    """
+    from asr.lm.arpa import read_arpa
+    from asr.lm.automaton import LanguageModel
+    from asr.lm.interpolate import interpolate as mix
+    from asr.lm.interpolate import learn_weights
+
+    _check_output(output)
+    if len(models) < 2:
+        raise AsrError(f"two models or more were expected, found {models[0]}")
+    read = [read_arpa(path) for path in models]
+    learnt = learn_weights([LanguageModel.from_model(model) for model in read], text)
+    _save(output, mix(read, learnt.weights))
+    for path, weight, figure in zip(models, learnt.weights, learnt.perplexities, strict=True):
+        typer.echo(f"weight {weight:.4f}, perplexity {figure:.2f}  {path}")
+    typer.echo(f"mixed, perplexity {learnt.mixed:.2f}  {output}")
 
 
 @lm.command(no_args_is_help=True)

@@ -52,6 +52,16 @@ def test_prune(run, texts):
     assert run("lm", "perplexity", "small.arpa", "dev.txt").exit_code == 0
 
 
+def test_interpolate(run, texts):
+    (texts / "other.txt").write_text("D A\nD D\n" * 3)
+    assert run("lm", "build", "text.txt", "-o", "lm.arpa").exit_code == 0
+    assert run("lm", "build", "other.txt", "-o", "other.arpa", "--order", "2").exit_code == 0
+    mixed = run("lm", "interpolate", "lm.arpa", "other.arpa", "--text", "dev.txt", "-o", "mixed.arpa")
+    assert mixed.exit_code == 0, mixed.stderr
+    assert mixed.stdout.count("weight 0.") == 2
+    assert "unknown words              0" in run("lm", "perplexity", "mixed.arpa", "dev.txt").stdout
+
+
 def test_the_compact_form_says_the_same(run, texts):
     assert run("lm", "build", "text.txt", "-o", "lm.arpa").exit_code == 0
     assert run("lm", "build", "text.txt", "-o", "direct.lm").exit_code == 0
@@ -73,6 +83,7 @@ def test_the_compact_form_says_the_same(run, texts):
         (["build", "text.txt", "-o", "lm.arpa", "--cutoff", "2", "--cutoff", "1"], "cut-offs must not fall"),
         (["convert", "text.txt", "-o", "lm.lm", "--bits", "7"], "--bits 7: 32, 16 or 8 was expected"),
         (["perplexity", "dev.lm", "dev.txt"], "dev.lm: a language model was expected"),
+        (["interpolate", "x.arpa", "--text", "dev.txt", "-o", "lm.arpa"], "two models or more were expected"),
         (["prune", "text.txt", "--threshold", "1e-8", "-o", "lm.arpa"], "text.txt:1: not an ARPA file"),
         (["perplexity", "text.txt", "dev.txt"], "text.txt: a language model was expected, .arpa"),
         (["perplexity", "none.arpa", "dev.txt"], "none.arpa: cannot be read"),
