@@ -69,7 +69,7 @@ def write_arrays(path: Path, order: int, arrays: Mapping[str, Array], bits: int 
         file.write(_HEAD.pack(_MAGIC, _VERSION, len(header), zlib.crc32(header)) + header)
         file.write(bytes(_padded(file.tell()) - file.tell()))
         for array in stored.values():
-            array.tofile(file)
+            file.write(np.ascontiguousarray(array).data)
             file.write(bytes(_padded(array.nbytes) - array.nbytes))
 
 

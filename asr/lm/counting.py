@@ -71,7 +71,7 @@ def _write_runs(
             by_word += np.bincount(rows[:, 0], minlength=num_words)
             paths.append(folder / f"run{len(paths)}")
             with paths[-1].open("wb") as out:
-                np.column_stack([rows, counts]).tofile(out)
+                out.write(np.column_stack([rows, counts]).data)
     return paths, by_word
 
 
@@ -156,7 +156,7 @@ class _LevelFiles:
     def append(self, level: Level) -> None:
         for path, array in zip(self._paths, level, strict=True):
             with path.open("ab") as file:
-                array.astype(np.int32, copy=False).tofile(file)
+                file.write(np.ascontiguousarray(array, np.int32).data)
 
     def read(self) -> Level:
         level = Level(*(np.fromfile(path, np.int32) for path in self._paths))

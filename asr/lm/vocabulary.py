@@ -55,7 +55,7 @@ def encode_texts(paths: Iterable[str], path: Path) -> Corpus:
             found = np.bincount(ids, minlength=len(numbers))
             found[: len(counts)] += counts
             counts = found
-            ids.tofile(file)
+            file.write(ids.data)  # not tofile, which does not say that a disk is full
     if len(numbers) == 1:
         shown = ", ".join(dict.fromkeys(names)) or "the text"
         raise AsrError(f"{shown}: sentences were expected, one a line; there is not one word")

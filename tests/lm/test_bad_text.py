@@ -1,14 +1,45 @@
 """Texts and word lists that cannot be used: one sentence each."""
 
+import errno
 import gzip
+import io
 import lzma
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from asr.cli import app
 from asr.errors import AsrError
 from asr.lm import text
 from asr.lm.build import build
 from asr.lm.vocabulary import read_word_list
+
+
+class FullDisk(io.FileIO):
+    """A file on a disk that is full."""
+
+    def write(self, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("name", ["words", "run0", "order2-raw"])
+def test_a_disk_that_fills_while_counting(file, tmp_path, monkeypatch, name):
+    """What was there before stays whole, and nothing is left behind."""
+    path, output = file(b"A B C\n" * 10), file(b"what was there", "lm.arpa")
+    opened = Path.open
+
+    def fill(self, *mode, **options):
+        return FullDisk(self, "w") if self.name == name else opened(self, *mode, **options)
+
+    monkeypatch.setattr(Path, "open", fill)
+    counts = tmp_path / "counts"
+    counts.mkdir()
+    found = CliRunner().invoke(app, ["lm", "build", path, "-o", output, "--temporary", str(counts)])
+    assert found.exit_code == 2
+    assert f"{counts}: cannot be written: the disk is full; free some space" in found.stderr
+    assert Path(output).read_text() == "what was there"
+    assert not list(counts.iterdir())
 
 
 @pytest.fixture
