@@ -101,7 +101,7 @@ def perplexity(
     from asr.lm.automaton import LanguageModel
     from asr.lm.perplexity import perplexity as measure
 
-    found = measure(LanguageModel.open(model), texts)
+    found = measure(LanguageModel.open(model, verify=True), texts)
     tokens = found.num_words + found.num_sentences
     typer.echo(f"sentences                  {found.num_sentences}")
     typer.echo(f"words                      {found.num_words}")

@@ -117,9 +117,9 @@ class LanguageModel:
         return cls(vocabulary, Automaton(**arrays), order)
 
     @classmethod
-    def open(cls, path: str | Path) -> "LanguageModel":
-        """Open a model of any form: .arpa, .arpa.gz, else the compact form."""
-        return cls.from_arpa(path) if str(path).endswith((".arpa", ".arpa.gz")) else cls.load(path)
+    def open(cls, path: str | Path, verify: bool = False) -> "LanguageModel":
+        """Open a model of any form: .arpa, .arpa.gz, else the compact form (see `load`)."""
+        return cls.from_arpa(path) if str(path).endswith((".arpa", ".arpa.gz")) else cls.load(path, verify)
 
     def save(self, path: str | Path, bits: int = 32) -> None:
         """Write the compact form (see `asr.lm.binary`).
