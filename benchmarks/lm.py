@@ -4,8 +4,8 @@
 
 TEXT has a sentence a line, plain, .gz or .xz. The last --held-out lines are foretold by a model of the lines
 before. Estimation runs in a process of its own, from the text to the model in memory: its words a second,
-</s> included, and the highest resident size. The forms on disk are the compact one with 32, 16 and 8 bits for a
-probability, and ARPA; opening is the median of --repeats, with the file in the system's cache.
+</s> included, and the highest resident size. The forms on disk are the compact one with 32, 16 and 8 bits for
+a probability, and ARPA; opening is the median of --repeats, with the file in the system's cache.
 
 Where flashlight-text is installed, KenLM's reader scores the first --sentences held-out lines from our ARPA
 file, and the largest difference of a sentence is shown in log10.
