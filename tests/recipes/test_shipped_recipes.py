@@ -13,7 +13,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 from asr.config import parse_config  # noqa: E402
 from recipes.recipe import open_recipe, shipped  # noqa: E402
-from recipes.stamps import NEUTRAL, earlier_steps, load_steps  # noqa: E402
+from recipes.stamps import NEUTRAL, earlier_steps, load_steps, steps_of  # noqa: E402
 
 
 def test_the_recipes_of_the_design_are_there() -> None:
@@ -23,13 +23,16 @@ def test_the_recipes_of_the_design_are_there() -> None:
         "librispeech_4h",
         "librispeech_100",
         "librispeech_960",
+        "gru_study",
+        "gru_study_4h",
     }
 
 
 @pytest.mark.parametrize("name", shipped())
 def test_a_recipe_is_complete(name: str) -> None:
     folder = REPOSITORY / "recipes" / name
-    assert {path.name for path in folder.iterdir()} - {"train.ids", "dev.ids"} == {
+    files = {path.name for path in folder.iterdir() if path.suffix != ".png"}
+    assert files - {"train.ids", "dev.ids"} == {
         "config.toml",
         "README.md",
         "RESULTS.md",
@@ -52,11 +55,12 @@ def test_a_recipe_builds_its_model(name: str) -> None:
     assert 3e5 < parameters < 6e7
 
 
-def test_the_steps_form_a_chain_in_order() -> None:
-    steps = load_steps()
+@pytest.mark.parametrize("name", ["quickstart", "gru_study"])
+def test_the_steps_form_a_chain_in_order(name: str) -> None:
+    recipe = open_recipe(name)
+    steps = steps_of(recipe)
     numbers = [step.number for step in steps]
     assert numbers == sorted(set(numbers))
-    recipe = open_recipe("quickstart")
     made: set[Path] = set()
     for step in steps:
         assert set(step.inputs(recipe)) <= made, step.name
