@@ -20,6 +20,7 @@ PositiveFloat = Annotated[float, Meta(gt=0)]
 NonNegativeFloat = Annotated[float, Meta(ge=0)]
 Fraction = Annotated[float, Meta(ge=0, lt=1)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
+Cell = Literal["gru", "gru_reset_after", "lstm", "rnn", "ligru", "sligru", "mingru"]
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -155,7 +156,7 @@ class ModelConfig(Part, frozen=True, kw_only=True):
 
     subsampling: Literal[2, 3, 4] = 4
     channels: Positive = 32
-    cell: Literal["gru", "gru_reset_after", "lstm", "rnn", "ligru", "sligru", "mingru"] = "gru"
+    cell: Cell = "gru"
     hidden_size: Positive = 256
     num_layers: Positive = 3
     bidirectional: bool = True
@@ -224,8 +225,52 @@ class ScoringConfig(Part, frozen=True, kw_only=True):
     seed: Natural = 1
 
 
+class GridConfig(Part, frozen=True, kw_only=True):
+    """What a study trains; the model of [model] sets the number of parameters of all others.
+
+    seeds: runs of each model, with the seeds 1, 2, ….
+    minutes: processor time of each run, on one thread.
+    utterances: training utterances that are used, evenly spread; 0 takes all.
+    cells: compared at equal numbers of parameters and equal processor time.
+    rates: learning rates that are tried for each cell, with seed 0; the one with the least dev CER is used.
+        Empty: `training.learning_rate` for all.
+    epochs: the cells are compared after so many epochs too, whatever time they take; 0: they are not.
+    hidden: sizes beside that of [model]; parameters differ.
+    layers: depths beside that of [model]; parameters are equal.
+    gates: taken away from the GRU at the same hidden size, see `asr.recurrent.ablation`.
+    gates_matched: take them away at equal numbers of parameters too.
+    rounds: repetitions of the timing of equal, sorted and mixed lengths; 0 leaves it out.
+    """
+
+    seeds: Annotated[int, Meta(ge=2)] = 5
+    minutes: PositiveFloat = 4.0
+    utterances: Natural = 0
+    cells: tuple[Cell, ...] = ()
+    rates: tuple[PositiveFloat, ...] = ()
+    epochs: Natural = 0
+    hidden: tuple[Positive, ...] = ()
+    layers: tuple[Positive, ...] = ()
+    gates: tuple[Literal["reset", "update", "constant_update"], ...] = ()
+    gates_matched: bool = False
+    rounds: Natural = 0
+
+
+class StudyConfig(Part, frozen=True, kw_only=True):
+    """A recipe that trains many small models to compare them, instead of one.
+
+    grid: the one of `grids` that is run.
+    processes: runs at the same time, each on one thread; 0 takes one for each processor.
+    gradient_utterances: test utterances over which gradients through time are averaged.
+    """
+
+    grid: str
+    grids: dict[str, GridConfig]
+    processes: Natural = 0
+    gradient_utterances: Positive = 6
+
+
 class Config(Part, frozen=True, kw_only=True):
-    """The whole configuration of a recipe."""
+    """The whole configuration of a recipe; with `study` it is a comparison of many models."""
 
     corpus: CorpusConfig
     synthesis: SynthesisConfig = SynthesisConfig()
@@ -237,6 +282,7 @@ class Config(Part, frozen=True, kw_only=True):
     averaging: AveragingConfig = AveragingConfig()
     decoding: DecodingConfig = DecodingConfig()
     scoring: ScoringConfig = ScoringConfig()
+    study: StudyConfig | None = None
 
 
 def load_config(path: Path, settings: list[str] | None = None) -> Config:
@@ -294,6 +340,14 @@ def check_config(config: Config, origin: str) -> None:
         (batching.seconds < batching.max_seconds, "batching.seconds ≥ batching.max_seconds"),
         (augment.noise_snr_db[0] > augment.noise_snr_db[1], "augment.noise_snr_db from low to high"),
     ]
+    study = config.study
+    if study is not None:
+        names = ", ".join(study.grids)
+        gated = any(grid.gates for grid in study.grids.values())
+        problems += [
+            (study.grid not in study.grids, f"study.grid to be one of {names}, found {study.grid}"),
+            (gated and config.model.cell != "gru", 'model.cell = "gru", whose gates the study takes away'),
+        ]
     for is_wrong, expected in problems:
         if is_wrong:
             raise AsrError(f"{origin}: wrong configuration: expected {expected}")
@@ -322,7 +376,8 @@ def apply_setting(tree: dict[str, Any], setting: str) -> None:
 
 def dump_config(config: Config) -> str:
     """The configuration as TOML, every key written out; `parse_config` reads it back to an equal one."""
-    return tomli_w.dumps(msgspec.to_builtins(config))
+    tree = msgspec.to_builtins(config)
+    return tomli_w.dumps({part: values for part, values in tree.items() if values is not None})
 
 
 def _plain(message: str) -> str:

@@ -38,6 +38,11 @@ class Recipe:
     settings: tuple[str, ...] = ()
 
     @property
+    def kind(self) -> str:
+        """Which steps it takes: "study" with a table [study], which compares many models, else "model"."""
+        return "study" if self.config.study else "model"
+
+    @property
     def corpus_root(self) -> Path:
         """Folder of the corpus; a relative one in config.toml counts from the repository."""
         return REPOSITORY / self.config.corpus.root
