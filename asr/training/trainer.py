@@ -6,13 +6,10 @@ do what one would.
 """
 
 import hashlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import torch
@@ -32,6 +29,7 @@ from asr.training.evaluation import evaluate
 from asr.training.monitor import Monitor
 from asr.training.schedule import progress, rate_factor
 from asr.training.state import State
+from asr.training.stopping import Stop
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -104,7 +102,7 @@ class Trainer:
         # Epochs differ by a batch or two in number of updates, which the schedule need not know.
         self.total_steps = training.epochs * len(self.sampler.updates(batching.shortest_first))
         self.watch = Watch()
-        self.stop_wanted = False
+        self.stop = Stop()
         self.saved = time.monotonic()
         self.now = clock
         self.started = clock() - self.state.at.seconds
@@ -120,7 +118,7 @@ class Trainer:
         step, board = self.state.at.step, self.training.tensorboard
         monitor = Monitor(self.folder, step, board, self.total_steps) if self.is_first else None
         try:
-            with self._signals(), memory_sentence(self.batching.seconds):
+            with self.stop.on_signals(), memory_sentence(self.batching.seconds):
                 while not self._is_finished():
                     self._epoch(monitor)
         finally:
@@ -220,7 +218,7 @@ class Trainer:
         """Accumulate the gradient of the summed loss, add up over processes, divide by the units, step."""
         state, training = self.state, self.training
         state.optimiser.zero_grad(set_to_none=True)
-        sums = [0.0, 0.0, 0.0, float(self.stop_wanted), self._clock() if self.is_first else 0.0]
+        sums = [0.0, 0.0, 0.0, float(self.stop.wanted), self._clock() if self.is_first else 0.0]
         strange: list[str] = []
         for index, batch in enumerate(batches):
             if not len(batch):
@@ -268,7 +266,7 @@ class Trainer:
         for group in self.state.optimiser.param_groups:
             group["lr"] = self.training.learning_rate * factor
 
-    # --- time and signals ----------------------------------------------------------------------------------
+    # --- time ---------------------------------------------------------------------------------------------
 
     def _clock(self) -> float:
         """Seconds of training so far, over all sessions."""
@@ -287,23 +285,6 @@ class Trainer:
         self.saved = time.monotonic()
         if self.is_first:
             self.state.save(self._clock(), self.training.keep)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Within the block Ctrl-C and SIGTERM ask for a stop after the current update."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def ask(number: int, frame: Any) -> None:
-            self.stop_wanted = True
-
-        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:
