@@ -134,6 +134,8 @@ class BatchingConfig(Part, frozen=True, kw_only=True):
     max_utterances: most rows in a batch.
     min_seconds, max_seconds: utterances outside are named, counted and left out of training.
     shortest_first: epochs that run from short to long before shuffling begins.
+    speaker_power: an utterance takes part in min(1, (mean / own) ^ speaker_power) of the epochs, by the hours
+        of its speaker and those of a speaker on average; 0: in all.
     workers: reader processes beside the training loop.
     """
 
@@ -142,6 +144,7 @@ class BatchingConfig(Part, frozen=True, kw_only=True):
     min_seconds: NonNegativeFloat = 0.1
     max_seconds: PositiveFloat = 35.0
     shortest_first: Natural = 1
+    speaker_power: NonNegativeFloat = 0.0
     workers: Natural = 1
 
 
