@@ -105,7 +105,8 @@ class AugmentConfig(Part, frozen=True, kw_only=True):
 
     speeds: one is drawn for each utterance; 1.0 leaves it as it is.
     gain_db: largest change of level, up or down.
-    noise, lowpass, telephone, reverb: probabilities of each change of the waveform.
+    noise, lowpass, telephone, reverb, codec: probabilities of each change of the waveform; codec goes
+        through MP3 or Vorbis and back.
     noise_snr_db: lowest and highest signal-to-noise ratio.
     warp: largest stretch of the mel axis, as a fraction (vocal-tract length).
     frequency_masks, frequency_width, time_masks, time_width, time_ratio: SpecAugment's m_F, F, m_T, T (in
@@ -119,6 +120,7 @@ class AugmentConfig(Part, frozen=True, kw_only=True):
     lowpass: Probability = 0.0
     telephone: Probability = 0.0
     reverb: Probability = 0.0
+    codec: Probability = 0.0
     warp: Fraction = 0.0
     frequency_masks: Natural = 0
     frequency_width: Natural = 27
