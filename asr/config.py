@@ -106,7 +106,8 @@ class AugmentConfig(Part, frozen=True, kw_only=True):
 
     speeds: one is drawn for each utterance; 1.0 leaves it as it is.
     gain_db: largest change of level, up or down.
-    noise, lowpass, telephone, reverb: probabilities of each change of the waveform.
+    noise, lowpass, telephone, reverb, codec: probabilities of each change of the waveform; codec goes
+        through MP3 or Vorbis and back.
     noise_snr_db: lowest and highest signal-to-noise ratio.
     warp: largest stretch of the mel axis, as a fraction (vocal-tract length).
     frequency_masks, frequency_width, time_masks, time_width, time_ratio: SpecAugment's m_F, F, m_T, T (in
@@ -120,6 +121,7 @@ class AugmentConfig(Part, frozen=True, kw_only=True):
     lowpass: Probability = 0.0
     telephone: Probability = 0.0
     reverb: Probability = 0.0
+    codec: Probability = 0.0
     warp: Fraction = 0.0
     frequency_masks: Natural = 0
     frequency_width: Natural = 27
@@ -135,6 +137,8 @@ class BatchingConfig(Part, frozen=True, kw_only=True):
     max_utterances: most rows in a batch.
     min_seconds, max_seconds: utterances outside are named, counted and left out of training.
     shortest_first: epochs that run from short to long before shuffling begins.
+    speaker_power: an utterance takes part in min(1, (mean / own) ^ speaker_power) of the epochs, by the hours
+        of its speaker and those of a speaker on average; 0: in all.
     workers: reader processes beside the training loop.
     """
 
@@ -143,6 +147,7 @@ class BatchingConfig(Part, frozen=True, kw_only=True):
     min_seconds: NonNegativeFloat = 0.1
     max_seconds: PositiveFloat = 35.0
     shortest_first: Natural = 1
+    speaker_power: NonNegativeFloat = 0.0
     workers: Natural = 1
 
 

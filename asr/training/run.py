@@ -132,6 +132,7 @@ def make_trainer(
             lowpass=augment.lowpass,
             telephone=augment.telephone,
             reverb=augment.reverb,
+            codec=augment.codec,
             sample_rate=config.features.sample_rate,
         ),
         spec_augment=SpecAugment(

@@ -15,6 +15,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
+from asr.batching.balance import speaker_shares
 from asr.batching.batch import Batch
 from asr.batching.dataset import SpeechDataset
 from asr.batching.loader import load_batches
@@ -89,12 +90,15 @@ class Trainer:
             folder=folder,
             fingerprint=fingerprint,
         )
+        seconds = [utterance.duration for utterance in train_set.utterances]
+        speakers, power = [utterance.speaker for utterance in train_set.utterances], batching.speaker_power
         self.sampler = BucketSampler(
-            [utterance.duration for utterance in train_set.utterances],
+            seconds,
             batch_seconds=batching.seconds,
             max_utterances=batching.max_utterances,
             seed=training.seed,
             shortest_first=batching.shortest_first,
+            shares=speaker_shares(seconds, speakers, power) if power else None,
             world=distributed.world(),
             rank=distributed.rank(),
             accumulate=training.accumulate,
