@@ -15,6 +15,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
+from asr.batching.balance import speaker_shares
 from asr.batching.batch import Batch
 from asr.batching.dataset import SpeechDataset
 from asr.batching.loader import load_batches
@@ -55,6 +56,8 @@ class Trainer:
         folder: for checkpoints, metrics.jsonl and curve.png.
         fingerprint: of configuration and data; checkpoints with another one are refused.
         device: where the model is trained.
+        clock: seconds from any start, in which the time budget and the speed are counted; `time.process_time`
+            counts the processor's, which other work on the machine does not shorten.
 
     Raises:
         AsrError: the folder holds checkpoints of another configuration, or a setting cannot be.
@@ -72,6 +75,7 @@ class Trainer:
         folder: Path,
         fingerprint: str,
         device: torch.device,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model.to(device)
         self.train_set, self.dev_set, self.decode = train_set, dev_set, decode
@@ -86,12 +90,15 @@ class Trainer:
             folder=folder,
             fingerprint=fingerprint,
         )
+        seconds = [utterance.duration for utterance in train_set.utterances]
+        speakers, power = [utterance.speaker for utterance in train_set.utterances], batching.speaker_power
         self.sampler = BucketSampler(
-            [utterance.duration for utterance in train_set.utterances],
+            seconds,
             batch_seconds=batching.seconds,
             max_utterances=batching.max_utterances,
             seed=training.seed,
             shortest_first=batching.shortest_first,
+            shares=speaker_shares(seconds, speakers, power) if power else None,
             world=distributed.world(),
             rank=distributed.rank(),
             accumulate=training.accumulate,
@@ -101,7 +108,8 @@ class Trainer:
         self.watch = Watch()
         self.stop = Stop()
         self.saved = time.monotonic()
-        self.started = self.saved - self.state.at.seconds
+        self.now = clock
+        self.started = clock() - self.state.at.seconds
         self.is_first = distributed.rank() == 0
 
     def run(self) -> Progress:
@@ -134,13 +142,13 @@ class Trainer:
         losses: list[float] = []
         self.model.train()
         for number, rows in enumerate(updates, start=first):
-            began = time.monotonic()
+            began = self.now()
             update = self._update([next(batches) for _ in rows], epoch, number)
             losses.append(update.loss)
             at = self.state.at
             self.state.at = msgspec.structs.replace(at, update=number + 1, step=at.step + 1)
             if monitor is not None:
-                self._report(monitor, update, time.monotonic() - began)
+                self._report(monitor, update, self.now() - began)
             if self._is_spent(update.clock):
                 break
             if update.stop:
@@ -201,6 +209,7 @@ class Trainer:
                 "loss": update.loss,
                 "rate": self.state.optimiser.param_groups[0]["lr"],
                 "gradient_norm": update.gradient_norm,
+                "audio": update.audio_seconds,
                 "xrt": update.audio_seconds / took,
                 "seconds": update.clock,
                 "eta": update.clock * (1 - done) / done,
@@ -265,7 +274,7 @@ class Trainer:
 
     def _clock(self) -> float:
         """Seconds of training so far, over all sessions."""
-        return time.monotonic() - self.started
+        return self.now() - self.started
 
     def _shared_clock(self) -> float:
         """The first process's clock, so that all processes decide alike."""
