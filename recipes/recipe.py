@@ -14,6 +14,7 @@ from asr.files import write_error, write_text
 REPOSITORY = Path(__file__).resolve().parents[1]
 RECIPES = REPOSITORY / "recipes"
 EXPERIMENTS = REPOSITORY / "data" / "exp"
+CACHE = REPOSITORY / "data" / "cache"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Recipe:
     def corpus_root(self) -> Path:
         """Folder of the corpus; a relative one in config.toml counts from the repository."""
         return REPOSITORY / self.config.corpus.root
+
+    @property
+    def unit_files(self) -> list[Path]:
+        """What the units need beside tokens.txt, in the experiment folder."""
+        return [self.exp / name for name in self.config.units.files]
 
     def beside(self, name: str) -> Path | None:
         """A file that the configuration names, beside it; None for the empty name."""

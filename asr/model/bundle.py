@@ -3,6 +3,7 @@
     model.safetensors   weights, float32
     config.toml         the configuration it was trained with, every key written out
     tokens.txt          one unit a line; line 1 is CTC's blank
+    lexicon.txt, …      what the units need beside their tokens (`UnitsConfig.files`), where they are phones
     cmvn.json           mean and standard deviation of each feature, where `features.cmvn` is "global"
     card.md             data, ids, WER: what a reader should know before trusting the model
     bundle.json         version of this layout, sha256 of every file above
@@ -15,7 +16,7 @@ import os
 import shutil
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -30,7 +31,7 @@ from asr.config import Config, dump_config, parse_config
 from asr.errors import AsrError
 from asr.files import write_error
 from asr.model.acoustic import AcousticModel
-from asr.model.consistency import check_cmvn, check_tokens, check_weights, untrained_model
+from asr.model.consistency import check_cmvn, check_tokens, check_unit_files, check_weights, untrained_model
 
 FORMAT_VERSION = 1
 WEIGHTS = "model.safetensors"
@@ -70,6 +71,7 @@ class Bundle:
         cmvn_mean, cmvn_std: (F,) each, where `config.features.cmvn` is "global"; otherwise None.
         weights: the model's `state_dict`.
         card: Markdown about data, ids and WER; `save_bundle` takes its own.
+        unit_files: contents by name of what the units need beside the tokens.
     """
 
     config: Config
@@ -78,6 +80,7 @@ class Bundle:
     cmvn_std: NDArray[np.float32] | None
     weights: Mapping[str, Tensor]
     card: str = ""
+    unit_files: Mapping[str, bytes] = field(default_factory=dict)
 
     def build_model(self) -> AcousticModel:
         """The model with these weights, on the CPU and in evaluation mode.
@@ -147,7 +150,9 @@ def load_bundle(path: Path) -> Bundle:
     mean, std = _parse_cmvn(path, config, contents.get(CMVN))
     weights = _parse_weights(path / WEIGHTS, contents[WEIGHTS])
     check_weights(config, len(tokens), weights, str(path / WEIGHTS))
-    return Bundle(config, tokens, mean, std, weights, _decode(path / CARD, contents[CARD]))
+    unit_files = {name: contents[name] for name in config.units.files if name in contents}
+    check_unit_files(config, unit_files, str(path))
+    return Bundle(config, tokens, mean, std, weights, _decode(path / CARD, contents[CARD]), unit_files)
 
 
 # --- writing -----------------------------------------------------------------------------------------------
@@ -158,6 +163,7 @@ def _contents(bundle: Bundle, card: str) -> dict[str, bytes]:
     check_tokens(bundle.tokens, TOKENS)
     check_cmvn(bundle.config, bundle.cmvn_mean, bundle.cmvn_std, CMVN)
     check_weights(bundle.config, len(bundle.tokens), bundle.weights, WEIGHTS)
+    check_unit_files(bundle.config, bundle.unit_files, "the model")
     # clones, because safetensors refuses tensors that share memory, and two weights may be views of one
     tensors = {name: weight.detach().cpu().contiguous().clone() for name, weight in bundle.weights.items()}
     files = {
@@ -165,6 +171,7 @@ def _contents(bundle: Bundle, card: str) -> dict[str, bytes]:
         CONFIG: dump_config(bundle.config).encode(),
         TOKENS: ("\n".join(bundle.tokens) + "\n").encode(),
         CARD: card.encode(),
+        **bundle.unit_files,
     }
     if bundle.cmvn_mean is not None and bundle.cmvn_std is not None:
         cmvn = _Cmvn(mean=bundle.cmvn_mean.tolist(), std=bundle.cmvn_std.tolist())
