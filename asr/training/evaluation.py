@@ -18,7 +18,7 @@ def evaluate(
     dev: SpeechDataset,
     decode: Callable[[list[int]], str],
     *,
-    unit: Unit,
+    unit: Unit = "word",
     batch_seconds: float,
     max_utterances: int,
     workers: int,
