@@ -15,6 +15,7 @@ from asr.files import write_error, write_text
 REPOSITORY = Path(__file__).resolve().parents[1]
 RECIPES = REPOSITORY / "recipes"
 EXPERIMENTS = REPOSITORY / "data" / "exp"
+CACHE = REPOSITORY / "data" / "cache"
 
 _PLACE = re.compile(r"\s*(corpus\.root|corpus\.also\.\w+\.root|corpus\.cut_with)\s*=(.+)", re.DOTALL)
 
@@ -51,6 +52,11 @@ class Recipe:
     def cutter(self) -> Path | None:
         """Folder of the model that cuts long utterances; a relative one counts from the repository."""
         return REPOSITORY / self.config.corpus.cut_with if self.config.corpus.cut_with else None
+
+    @property
+    def unit_files(self) -> list[Path]:
+        """What the units need beside tokens.txt, in the experiment folder."""
+        return [self.exp / name for name in self.config.units.files]
 
     def beside(self, name: str) -> Path | None:
         """A file that the configuration names, beside it; None for the empty name."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from asr.config import UnitKind
 from asr.decoding.path import Path
 from asr.errors import AsrError
 from asr.records import Hypothesis, Word
@@ -9,9 +10,15 @@ from asr.units.tokens import SPACE
 
 
 def to_hypothesis(
-    utt_id: str, path: Path, tokens: Sequence[str], *, frame_seconds: float, duration: float
+    utt_id: str,
+    path: Path,
+    tokens: Sequence[str],
+    *,
+    frame_seconds: float,
+    duration: float,
+    kind: UnitKind = "characters",
 ) -> Hypothesis:
-    """Join the units between two spaces ("|") to words.
+    """Join the characters between two spaces ("|") to words; phones stay single, each a word by itself.
 
     CTC marks a unit by a spike, not by its extent, so times are good to a few frames: a word starts with the
     frame in which its first unit begins, and ends after the frame in which its last unit begins.
@@ -22,6 +29,7 @@ def to_hypothesis(
         tokens: the model's tokens, by class.
         frame_seconds: time between two frames of the log-probabilities.
         duration: of the audio in seconds; no word starts or ends after it.
+        kind: what the tokens are.
 
     Returns:
         Text with single spaces, the path's score, and the words: starts never fall, start ≤ end. A word is
@@ -39,11 +47,12 @@ def to_hypothesis(
                 f"{utt_id}: class {unit} was decoded, but the model has {len(tokens)} tokens; "
                 "tokens.txt and the weights belong to different models"
             )
-        if unit is not None and tokens[unit] != SPACE:
-            units.append(place)
-        elif units:
+        is_space = unit is None or tokens[unit] == SPACE
+        if units and (is_space or kind == "phones"):
             words.append(_word(path, units, tokens, frame_seconds, duration))
             units = []
+        if not is_space:
+            units.append(place)
     return Hypothesis(utt_id=utt_id, text=" ".join(w.text for w in words), score=path.score, words=words)
 
 
