@@ -69,6 +69,8 @@ class CorpusConfig(Part, frozen=True, kw_only=True):
     train_ids, dev_ids, test_ids: files with one utterance id a line, beside the configuration; empty: all.
     mirrors: addresses tried before the official ones.
     also: further corpora for train, by name: `[corpus.also.NAME]`.
+    cut_with: folder of a model that finds pauses in long utterances of train; empty: they stay whole.
+    cut_seconds: what is longer is cut there.
     """
 
     source: Source
@@ -81,6 +83,8 @@ class CorpusConfig(Part, frozen=True, kw_only=True):
     test_ids: str = ""
     mirrors: tuple[str, ...] = ()
     also: dict[Name, AlsoConfig] = {}
+    cut_with: str = ""
+    cut_seconds: PositiveFloat = 6.5
 
 
 class SynthesisConfig(Part, frozen=True, kw_only=True):

@@ -74,7 +74,9 @@ def decode_set(
         and left out.
     """
     reasons: dict[str, str] = {}
-    results = recogniser.transcribe_files(_source(row, recogniser.sample_rate, reasons) for row in utterances)
+    results = recogniser.transcribe_files(
+        as_source(row, recogniser.sample_rate, reasons) for row in utterances
+    )
     heard: list[Hypothesis] = []
     for row, result in zip(utterances, track(results, f"decoding {name}", len(utterances)), strict=True):
         if isinstance(result, Failure):
@@ -103,7 +105,7 @@ def write_decoded(
     formats.write_ctm(folder / f"{name}.ctm", heard)
 
 
-def _source(utterance: Utterance, sample_rate: int, reasons: dict[str, str]) -> str | io.BytesIO:
+def as_source(utterance: Utterance, sample_rate: int, reasons: dict[str, str]) -> str | io.BytesIO:
     """The audio file, or where the utterance is only a part of it, that part as a file in memory.
 
     The part is empty where it cannot be read, and `reasons` says why.
