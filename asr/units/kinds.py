@@ -1,7 +1,8 @@
 """The units of a model of any kind: made for a corpus by `build_units`, read again by `load_units`.
 
 What a kind needs beside tokens.txt are files, which pass between rooms as bytes by name
-(`UnitsConfig.files`): phones have their lexicon, and what was learnt from it about words that it lacks.
+(`UnitsConfig.files`): phones have their lexicon, and what was learnt from it about words that it lacks;
+pieces have the model of sentencepiece.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from asr.config import LETTER_TO_SOUND, LEXICON, UnitsConfig
+from asr.config import LETTER_TO_SOUND, LEXICON, PIECES, UnitsConfig
 from asr.errors import AsrError
 from asr.units.characters import CharacterUnits
 from asr.units.letter_to_sound import LetterToSound, learn_once
@@ -23,6 +24,7 @@ from asr.units.lexicon import (
     read_lexicon,
 )
 from asr.units.phones import PhoneUnits
+from asr.units.pieces import PieceUnits, train_pieces
 from asr.units.tokens import BLANK, SPACE
 
 SHOWN = 10
@@ -94,6 +96,9 @@ def build_units(
     if config.kind == "characters":
         tokens = CharacterUnits.build(texts).tokens
         return Built(tokens, {}, [f"{len(tokens)} classes, {''.join(tokens[1:])} and the blank"])
+    if config.kind == "bpe":
+        tokens, model = train_pieces(texts, config.pieces)
+        return Built(tokens, {PIECES: model}, [_told_of_pieces(PieceUnits(tokens, model), texts)])
     symbols = config.phones or (STRESSED if config.stress else ARPABET)
     known = cmudict_lexicon(symbols) if lexicon is None else read_lexicon(lexicon, symbols)
     files = {LEXICON: format_lexicon(known).encode()}
@@ -116,10 +121,18 @@ def load_units(config: UnitsConfig, tokens: Sequence[str], files: Mapping[str, b
         raise AsrError(f'units of the kind "{config.kind}" need {min(missing)}, which is not there')
     if config.kind == "characters":
         return CharacterUnits.from_tokens(tokens)
+    if config.kind == "bpe":
+        return PieceUnits(tokens, files[PIECES])
     lexicon = parse_lexicon(files[LEXICON], LEXICON, tokens[2:])
     if not config.letter_to_sound:
         return PhoneUnits(tokens, lexicon)
     return PhoneUnits(tokens, lexicon, LetterToSound.from_bytes(files[LETTER_TO_SOUND], LETTER_TO_SOUND))
+
+
+def _told_of_pieces(units: PieceUnits, texts: Sequence[str]) -> str:
+    cut = sum(len(units.encode(text)) for text in texts)
+    mean = sum(map(len, texts)) / max(1, cut)
+    return f"{len(units.tokens)} classes, pieces of words of {mean:.2f} characters on average, and the blank"
 
 
 def _told(lexicon: Lexicon, tokens: Sequence[str], texts: Iterable[str], is_guessed: bool) -> list[str]:

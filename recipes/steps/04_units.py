@@ -1,4 +1,4 @@
-"""Make the units, which are the model's classes: characters of the transcripts, or phones of a lexicon."""
+"""Make the units, the model's classes: characters or pieces of words of the transcripts, or phones."""
 
 import sys
 from pathlib import Path
@@ -42,7 +42,7 @@ def run(recipe: Recipe) -> list[str]:
 
 
 def _manifests(recipe: Recipe) -> list[Path]:
-    """Phones are needed of all that is said; characters are those of training."""
+    """Phones are needed of all that is said; the others are those of training."""
     parts = ("train", "dev", "test") if recipe.config.units.kind == "phones" else ("train",)
     return [recipe.exp / "corpus" / f"{part}.jsonl" for part in parts]
 

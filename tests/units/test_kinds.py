@@ -2,7 +2,7 @@
 
 import pytest
 
-from asr.config import LETTER_TO_SOUND, LEXICON, UnitsConfig, parse_config
+from asr.config import LETTER_TO_SOUND, LEXICON, PIECES, UnitsConfig, parse_config
 from asr.errors import AsrError
 from asr.units.kinds import build_units, load_units
 
@@ -81,3 +81,13 @@ def test_stress_and_own_phones_contradict_each_other():
     tree = {"corpus": {"source": "folder", "root": "x"}, "units": {"stress": True, "phones": ["A"]}}
     with pytest.raises(AsrError, match=r"units\.stress or units\.phones"):
         parse_config(tree, "x")
+
+
+def test_pieces_bring_the_model_of_sentencepiece(build):
+    config, built = build(kind="bpe", pieces=10)
+    assert list(built.files) == list(config.files) == [PIECES]
+    assert built.told[0].startswith("10 classes, pieces of words of 1.")
+    units = load_units(config, built.tokens, built.files)
+    assert units.decode(units.encode("THE CAT")) == units.reference("THE CAT") == "THE CAT"
+    with pytest.raises(AsrError, match="belong to different models"):
+        load_units(config, [*built.tokens, "X"], built.files)
