@@ -6,18 +6,16 @@ do what one would.
 """
 
 import hashlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import torch
 from torch import Tensor, nn
 
+from asr.batching.balance import speaker_shares
 from asr.batching.batch import Batch
 from asr.batching.dataset import SpeechDataset
 from asr.batching.loader import load_batches
@@ -25,6 +23,7 @@ from asr.batching.sampler import BucketSampler
 from asr.config import BatchingConfig, TrainingConfig
 from asr.errors import AsrError
 from asr.model.ctc import ctc_loss
+from asr.scoring.wer import Unit
 from asr.training import distributed
 from asr.training.checkpoint import Evaluation, Progress
 from asr.training.diagnosis import Watch, memory_sentence
@@ -32,6 +31,7 @@ from asr.training.evaluation import evaluate
 from asr.training.monitor import Monitor
 from asr.training.schedule import progress, rate_factor
 from asr.training.state import State
+from asr.training.stopping import Stop
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -52,7 +52,8 @@ class Trainer:
     Args:
         model: (feats, feat_lens) -> (log_probs, log_prob_lens).
         train_set, dev_set: what to learn from, and what to measure the errors on.
-        decode: ids of units to text.
+        decode: ids of units to text, or to phones.
+        unit: what stands between two spaces of it, of which the errors on dev are counted.
         training, batching: the settings.
         folder: for checkpoints, metrics.jsonl and curve.png.
         fingerprint: of configuration and data; checkpoints with another one are refused.
@@ -71,6 +72,7 @@ class Trainer:
         dev_set: SpeechDataset,
         decode: Callable[[list[int]], str],
         *,
+        unit: Unit,
         training: TrainingConfig,
         batching: BatchingConfig,
         folder: Path,
@@ -79,7 +81,7 @@ class Trainer:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model.to(device)
-        self.train_set, self.dev_set, self.decode = train_set, dev_set, decode
+        self.train_set, self.dev_set, self.decode, self.unit = train_set, dev_set, decode, unit
         self.training, self.batching = training, batching
         self.folder, self.device = folder, device
         self.state = State(
@@ -91,12 +93,15 @@ class Trainer:
             folder=folder,
             fingerprint=fingerprint,
         )
+        seconds = [utterance.duration for utterance in train_set.utterances]
+        speakers, power = [utterance.speaker for utterance in train_set.utterances], batching.speaker_power
         self.sampler = BucketSampler(
-            [utterance.duration for utterance in train_set.utterances],
+            seconds,
             batch_seconds=batching.seconds,
             max_utterances=batching.max_utterances,
             seed=training.seed,
             shortest_first=batching.shortest_first,
+            shares=speaker_shares(seconds, speakers, power) if power else None,
             world=distributed.world(),
             rank=distributed.rank(),
             accumulate=training.accumulate,
@@ -104,7 +109,7 @@ class Trainer:
         # Epochs differ by a batch or two in number of updates, which the schedule need not know.
         self.total_steps = training.epochs * len(self.sampler.updates(batching.shortest_first))
         self.watch = Watch()
-        self.stop_wanted = False
+        self.stop = Stop()
         self.saved = time.monotonic()
         self.now = clock
         self.started = clock() - self.state.at.seconds
@@ -120,7 +125,7 @@ class Trainer:
         step, board = self.state.at.step, self.training.tensorboard
         monitor = Monitor(self.folder, step, board, self.total_steps) if self.is_first else None
         try:
-            with self._signals(), memory_sentence(self.batching.seconds):
+            with self.stop.on_signals(), memory_sentence(self.batching.seconds):
                 while not self._is_finished():
                     self._epoch(monitor)
         finally:
@@ -173,6 +178,7 @@ class Trainer:
                     self.model,
                     self.dev_set,
                     self.decode,
+                    unit=self.unit,
                     batch_seconds=self.batching.seconds,
                     max_utterances=self.batching.max_utterances,
                     workers=self.batching.workers,
@@ -182,7 +188,7 @@ class Trainer:
             evaluations.append(Evaluation(done, report.wer, report.cer))
             if monitor is not None:
                 line = {"epoch": done, "step": at.step, "seconds": self._clock(), "loss": loss}
-                monitor.evaluation(line | {"wer": report.wer, "cer": report.cer})
+                monitor.evaluation(line | report.rates)
         self.state.at = msgspec.structs.replace(
             at, epoch=done, update=0, evaluations=evaluations, seconds=self._shared_clock()
         )
@@ -220,7 +226,7 @@ class Trainer:
         """Accumulate the gradient of the summed loss, add up over processes, divide by the units, step."""
         state, training = self.state, self.training
         state.optimiser.zero_grad(set_to_none=True)
-        sums = [0.0, 0.0, 0.0, float(self.stop_wanted), self._clock() if self.is_first else 0.0]
+        sums = [0.0, 0.0, 0.0, float(self.stop.wanted), self._clock() if self.is_first else 0.0]
         strange: list[str] = []
         for index, batch in enumerate(batches):
             if not len(batch):
@@ -268,7 +274,7 @@ class Trainer:
         for group in self.state.optimiser.param_groups:
             group["lr"] = self.training.learning_rate * factor
 
-    # --- time and signals ----------------------------------------------------------------------------------
+    # --- time ---------------------------------------------------------------------------------------------
 
     def _clock(self) -> float:
         """Seconds of training so far, over all sessions."""
@@ -287,23 +293,6 @@ class Trainer:
         self.saved = time.monotonic()
         if self.is_first:
             self.state.save(self._clock(), self.training.keep)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Within the block Ctrl-C and SIGTERM ask for a stop after the current update."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def ask(number: int, frame: Any) -> None:
-            self.stop_wanted = True
-
-        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:

@@ -116,7 +116,9 @@ def test_number_of_readers_does_not_matter(tmp_path, corpus, cmvn, tokens, tiny_
 
 
 def test_killed_and_resumed_gives_the_same_bytes(tmp_path, corpus, cmvn, tokens, tiny_config, job, spawn):
-    config = tiny_config(training={"checkpoint_minutes": 1e-6, "epochs": KILLS})
+    config = tiny_config(
+        training={"checkpoint_minutes": 1e-6, "epochs": KILLS}, batching={"speaker_power": 0.5}
+    )
     whole = tmp_path / "whole"
     train(config, *corpus, cmvn=cmvn, tokens=tokens, folder=whole)
     folder = tmp_path / "killed"
@@ -157,7 +159,11 @@ def test_signal_saves_and_says_how_to_go_on(tmp_path, tiny_config, job, number, 
 
 
 def test_two_processes_do_what_one_does(tmp_path, corpus, cmvn, tokens, tiny_config, job, spawn):
-    config = tiny_config(training={"accumulate": 2, "epochs": 1}, augment={"speeds": [0.9, 1.1]})
+    config = tiny_config(
+        training={"accumulate": 2, "epochs": 1},
+        augment={"speeds": [0.9, 1.1]},
+        batching={"speaker_power": 0.5},
+    )
     train(config, *corpus, cmvn=cmvn, tokens=tokens, folder=tmp_path / "one")
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--rdzv-backend=c10d"]
     command += ["--rdzv-endpoint=localhost:0", *job(config, tmp_path / "two")]
