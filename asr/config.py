@@ -403,6 +403,10 @@ def check_config(config: Config, origin: str) -> None:
         problems += [
             (study.grid not in study.grids, f"study.grid to be one of {names}, found {study.grid}"),
             (gated and config.model.cell != "gru", 'model.cell = "gru", whose gates the study takes away'),
+            (
+                config.units.kind != "characters",
+                'units.kind = "characters" in a study, which counts their errors',
+            ),
         ]
     for is_wrong, expected in problems:
         if is_wrong:
