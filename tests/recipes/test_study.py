@@ -169,7 +169,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_result(
     update = Trainer._update
 
     def stopping(trainer: Trainer, *arguments):
-        trainer.stop_wanted = trainer.state.at.step == 2
+        trainer.stop.wanted = trainer.state.at.step == 2
         return update(trainer, *arguments)
 
     with monkeypatch.context() as patched:
