@@ -39,18 +39,27 @@ def cut_long(
         utterances: of train.
         longest: seconds of a piece, where pauses allow it.
         summary: takes the counts.
+
+    Raises:
+        AsrError: it can align none of them, as a model whose units are not characters.
     """
     rows: list[Utterance] = []
     cut = whole = misfits = 0
+    reason = ""
     for row in track(utterances, "cutting long utterances", len(utterances)):
         pieces = [row]
         if row.duration > longest:
             try:
                 pieces = _pieces(recogniser, row, longest)
-            except AsrError:
-                misfits += 1
+            except AsrError as error:
+                misfits, reason = misfits + 1, str(error)
             cut, whole = cut + (len(pieces) > 1), whole + (len(pieces) == 1)
         rows += pieces
+    if misfits and misfits == cut + whole:
+        raise AsrError(
+            f"corpus.cut_with: the model aligns none of the {misfits} utterances longer than {longest:g} s "
+            f"({reason}); give a better model, of characters, or none"
+        )
     if cut or whole:
         summary.warn(
             "corpus.cut_with",

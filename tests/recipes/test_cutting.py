@@ -9,6 +9,7 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
@@ -120,22 +121,26 @@ def test_what_does_not_fit_or_has_no_pause_stays_whole(
     assert cut_long(Model(), [long_row], 4.0, summary) == [long_row]  # type: ignore[arg-type]
     assert "the texts of 0 do not fit their sound, 1 have no pause" in summary.warnings[0].reason
 
-    def misfit(*_: object) -> None:
-        raise AsrError("the text does not fit")
+    other = replace(long_row, utt_id="other", text="SOMETHING ELSE")
 
-    monkeypatch.setattr(cutting, "align", misfit)
-    assert cut_long(Model(), [long_row], 4.0, summary) == [long_row]  # type: ignore[arg-type]
-    assert "the texts of 1 do not fit their sound, 0 have no pause" in summary.warnings[1].reason
+    def fits(recogniser, audio, text):  # type: ignore[no-untyped-def]
+        if text == other.text:
+            raise AsrError("the text does not fit")
+        return Alignment(audio="u", duration=9.0, text=text, score=0.0, words=[word("A", 0, 1)] * 4)
+
+    monkeypatch.setattr(cutting, "align", fits)
+    assert cut_long(Model(), [long_row, other], 4.0, summary) == [long_row, other]  # type: ignore[arg-type]
+    assert "the texts of 1 do not fit their sound, 1 have no pause" in summary.warnings[1].reason
+    with pytest.raises(AsrError, match=r"aligns none of the 1 utterances .* \(the text does not fit\); give"):
+        cut_long(Model(), [other], 4.0, summary)  # type: ignore[arg-type]
 
 
 def test_a_real_model_is_asked(tiny_model, babble, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    """Its units and frames decide what fits: a text that needs more frames leaves the utterance whole."""
     from asr.transcribe import Recogniser
 
     soundfile.write(tmp_path / "a.wav", babble(3.0), RATE)
     row = Utterance(
         utt_id="a", audio=str(tmp_path / "a.wav"), start=1.0, duration=2.0, text="A B " * 99, speaker="s"
     )
-    summary = Summary()
-    assert cut_long(Recogniser.load(tiny_model), [row], 1.5, summary) == [row]
-    assert summary.warnings[0].reason.startswith("0 utterances longer than 1.5 s were cut, 1 stay whole")
+    with pytest.raises(AsrError, match=r"aligns none of the 1 utterances longer than 1\.5 s \(.*aligned"):
+        cut_long(Recogniser.load(tiny_model), [row], 1.5, Summary())
