@@ -41,7 +41,7 @@ def cut_long(
         summary: takes the counts.
 
     Raises:
-        AsrError: it can align none of them, as a model whose units are not characters.
+        AsrError: it can align none of them.
     """
     rows: list[Utterance] = []
     cut = whole = misfits = 0
@@ -58,7 +58,7 @@ def cut_long(
     if misfits and misfits == cut + whole:
         raise AsrError(
             f"corpus.cut_with: the model aligns none of the {misfits} utterances longer than {longest:g} s "
-            f"({reason}); give a better model, of characters, or none"
+            f"({reason}); give a better model, or none"
         )
     if cut or whole:
         summary.warn(

@@ -49,7 +49,7 @@ def train(
     ] = 0.0,
     rate: Annotated[
         float, typer.Option("--rate", metavar="R", min=1e-9, help="Highest learning rate.")
-    ] = 2e-3,
+    ] = 5e-3,
     tokens: Annotated[
         int, typer.Option("--tokens", metavar="K", min=1, help="Words and sentence ends in an update.")
     ] = 1024,

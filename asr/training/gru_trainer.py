@@ -44,7 +44,7 @@ class GruTraining(Part, frozen=True, kw_only=True):
     seed: Natural = 1
     epochs: Positive = 1
     max_minutes: NonNegativeFloat = 0.0
-    learning_rate: PositiveFloat = 2e-3
+    learning_rate: PositiveFloat = 5e-3
     final_rate: Probability = 0.02
     weight_decay: NonNegativeFloat = 0.01
     warmup_steps: Natural = 200

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import soundfile
 
 from asr.config import LETTER_TO_SOUND, LEXICON, PIECES
 from asr.model.bundle import save_bundle
@@ -62,6 +63,19 @@ def test_words_are_aligned_by_the_units_that_write_them(run, models, sounds, kin
         assert ["".join(pieces) for pieces in names] == text.upper().split()
     starts = [unit["start"] for word in found["words"] for unit in word["units"]]
     assert starts == sorted(set(starts))
+
+
+def test_a_model_of_phones_is_evaluated_by_its_phones(run, models, babble, tmp_path):
+    chapter = tmp_path / "dev" / "10" / "1"
+    chapter.mkdir(parents=True)
+    soundfile.write(chapter / "10-1-0000.flac", babble(1.0), 16000)
+    (chapter / "10-1.trans.txt").write_text("10-1-0000 A BAN\n")
+    options = ["--model", models / "phones", "--json", tmp_path / "dev.json"]
+    result = run("evaluate", tmp_path / "dev", *options)
+    assert result.exit_code == 0, result.stderr
+    assert "PER" in result.stdout and "WER" not in result.stdout
+    found = json.loads((tmp_path / "dev.json").read_text())
+    assert found["phones"] == 4 and found["per"] > 0 and not {"wer", "cer", "words"} & found.keys()
 
 
 @pytest.mark.parametrize(("kind", "shown"), [("phones", "29 with the blank, phones: | AA AE"), ("bpe", "▁")])

@@ -31,7 +31,7 @@ class Model:
 
 
 def word(text: str, start: float, end: float) -> AlignedWord:
-    return AlignedWord(text=text, start=start, end=end, score=0.0, characters=[])
+    return AlignedWord(text=text, start=start, end=end, score=0.0, units=[])
 
 
 def speech(seconds: float, quiet: list[tuple[float, float]]) -> np.ndarray:
