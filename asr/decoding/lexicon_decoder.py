@@ -127,9 +127,9 @@ class LexiconDecoder:
         """
         if nbest < 1:
             raise AsrError(f"lexicon decoder: nbest of at least 1 expected, found {nbest}")
-        return [self._decode_row(row)[:nbest] for row in checked_rows(log_probs, log_prob_lens)]
+        return [self._decode_row(row, nbest) for row in checked_rows(log_probs, log_prob_lens)]
 
-    def _decode_row(self, log_probs: NDArray[np.float64]) -> list[Reading]:
+    def _decode_row(self, log_probs: NDArray[np.float64], nbest: int) -> list[Reading]:
         num_classes = log_probs.shape[1]
         if num_classes < self.num_classes:
             raise AsrError(
@@ -145,13 +145,18 @@ class LexiconDecoder:
         found: dict[int, float] = {}
         for row, score in zip(rows.tolist(), scores.tolist(), strict=True):
             found[row] = float(np.logaddexp(found[row], score)) if row in found else score
-        readings = [self._reading(histories, row, score, is_whole) for row, score in found.items()]
-        return sorted(readings, key=lambda reading: (-reading.total, len(reading.words), reading.words))
+        least = sorted(found.values(), reverse=True)[:nbest][-1]
+        readings = [
+            self._reading(histories, row, total, is_whole) for row, total in found.items() if total >= least
+        ]
+        return sorted(readings, key=lambda reading: (-reading.total, len(reading.words), reading.words))[
+            :nbest
+        ]
 
-    def _reading(self, histories: Histories, row: int, score: float, is_whole: bool) -> Reading:
-        """The words of a history; `score` is its total without the end of the text."""
-        end = log_prob_after(self.ngrams, int(histories.rows[row, STATE]), END)
-        words, spellings, bonus, lm = [], [], 0.0, float(histories.lm[row])
+    def _reading(self, histories: Histories, row: int, total: float, is_whole: bool) -> Reading:
+        """The words of a history."""
+        words, spellings, bonus = [], [], 0.0
+        lm = float(histories.lm[row]) + log_prob_after(self.ngrams, int(histories.rows[row, STATE]), END)
         while row != 0:
             label = int(histories.rows[row, LABEL])
             words.append(self.words[label])
@@ -164,9 +169,9 @@ class LexiconDecoder:
         return Reading(
             words=words[::-1],
             ids=list(chain.from_iterable(reversed(spellings))),
-            acoustic=score - self.lm_weight * lm - bonus,
-            lm=lm + end,
-            total=score + self.lm_weight * end,
+            acoustic=total - self.lm_weight * lm - bonus,
+            lm=lm,
+            total=total,
             is_whole=is_whole,
         )
 

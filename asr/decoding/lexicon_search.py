@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from asr.compiled import compiled, compiled_part
 from asr.decoding.lexicon_tree import Tree
-from asr.decoding.ngrams import Ngrams
+from asr.decoding.ngrams import END, Ngrams
 from asr.records import BLANK_ID
 
 Ints = NDArray[np.int32]
@@ -122,7 +122,7 @@ def search(
 
     Returns:
         The histories; the rows of those with which a hypothesis can end here, each perhaps several times, and
-        the logarithms of their scores without </s>; whether their words are whole. They are not where none in
+        the logarithms of their scores with </s>; whether their words are whole. They are not where none in
         the beam is: then there is one, the most probable, without the word that it is in.
     """
     num_frames, top, boundary = len(probs), tops.shape[1], tree.units[ROOT]
@@ -182,6 +182,9 @@ def search(
         found[0] = now.histories[best_place]
         scores[0] = math.log(score * costs.closings[now.nodes[best_place]]) + log_scale
         size, is_whole = 1, False
+    for i in range(size):
+        log_prob, _ = _advance(ngrams, histories.rows[found[i], STATE], END)
+        scores[i] += _weighted(costs.lm_weight, log_prob)
     return histories, found[:size], scores[:size], is_whole
 
 
@@ -388,10 +391,15 @@ def _history(
     histories.rows[size, NEXT], histories.rows[size, NODE] = histories.buckets[bucket], node
     histories.buckets[bucket] = size
     histories.lm[size] = histories.lm[prev] + log_prob
-    weighted = costs.lm_weight * log_prob if log_prob > -np.inf else -np.inf
-    histories.gains[size] = math.exp(weighted + costs.bonuses[label])
+    histories.gains[size] = math.exp(_weighted(costs.lm_weight, log_prob) + costs.bonuses[label])
     histories.heard[size] = -np.inf
     return size, size + 1
+
+
+@compiled_part
+def _weighted(weight: float, log_prob: float) -> float:
+    """What cannot be cannot be with a weight of 0 either."""
+    return weight * log_prob if log_prob > -np.inf else -np.inf
 
 
 @compiled_part
