@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.frames import scaled_frames
-from asr.decoding.lexicon_search import LABEL, NODE, NONE, PREV, STATE, Costs, Histories, search
-from asr.decoding.lexicon_tree import build_tree, pending_scores, spelling_of
+from asr.decoding.lexicon_search import LABEL, NODE, NONE, PREV, STATE, Costs, Histories, Knowledge, search
+from asr.decoding.lexicon_tree import build_tree, spelling_of
+from asr.decoding.look_ahead import build_look_ahead
 from asr.decoding.ngrams import BEGIN, END, UNKNOWN, Ngrams, log_prob_after, no_ngrams
 from asr.decoding.rows import Lens, LogProbs, checked_rows
 from asr.errors import AsrError
@@ -100,12 +101,14 @@ class LexiconDecoder:
         self.cutoff, self.lm_weight, self.recombine = math.exp(-threshold), lm_weight, recombine
         self.num_classes = max(int(units.max()), boundary or 0) + 1
         self.tree = build_tree(labels, units, offsets, NONE if boundary is None else boundary)
-        self.most_words = int(np.diff(self.tree.entries).max())
-        unigrams = ngrams.log_probs[lm_ids].astype(np.float64)
-        weighted = lm_weight * np.where(np.isfinite(unigrams), unigrams, -np.finfo(np.float64).max / 1e9)
-        pending = pending_scores(self.tree, weighted + bonuses)
-        steps = np.exp(pending - pending[np.maximum(self.tree.parents, 0)])
-        self.costs = Costs(steps, np.exp(-pending), bonuses, lm_ids, float(lm_weight))
+        self.known = Knowledge(
+            self.tree,
+            ngrams,
+            build_look_ahead(self.tree, ngrams, lm_ids, bonuses, lm_weight),
+            Costs(bonuses, lm_ids, float(lm_weight)),
+            start=int(ngrams.targets[BEGIN]),
+            most_words=int(np.diff(self.tree.entries).max()),
+        )
 
     def decode(self, log_probs: LogProbs, log_prob_lens: Lens, *, nbest: int = 1) -> list[list[Reading]]:
         """Read each row.
@@ -137,11 +140,9 @@ class LexiconDecoder:
                 "it belongs to another model"
             )
         probs, top_probs, tops, largest = scaled_frames(log_probs, min(self.top, num_classes))
-        start = int(self.ngrams.targets[BEGIN])
         histories, rows, scores, is_whole = search(
-            probs, top_probs, tops, largest, self.tree, self.ngrams, self.costs, start, self.most_words,
-            self.beam, self.cutoff, self.recombine,
-        )  # fmt: skip
+            probs, top_probs, tops, largest, self.known, self.beam, self.cutoff, self.recombine
+        )
         found: dict[int, float] = {}
         for row, score in zip(rows.tolist(), scores.tolist(), strict=True):
             found[row] = float(np.logaddexp(found[row], score)) if row in found else score
@@ -161,7 +162,7 @@ class LexiconDecoder:
             label = int(histories.rows[row, LABEL])
             words.append(self.words[label])
             spellings.append(spelling_of(self.tree, int(histories.rows[row, NODE])))
-            bonus += float(self.costs.bonuses[label])
+            bonus += float(self.known.costs.bonuses[label])
             row = int(histories.rows[row, PREV])
         if self.boundary is not None:
             spellings = [[*spelling, self.boundary] for spelling in spellings]

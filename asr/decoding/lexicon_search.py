@@ -11,9 +11,8 @@ count twice (word pieces that mark where a word begins cannot).
 
 A hypothesis is a node of the tree with a history, the words before it, and has two probabilities: of its
 alignments that end with a blank, and with its last unit. They grow as in prefix beam search (see
-`prefix_trie`), and have the language model in them as a factor: inside a word the look-ahead (Ortmanns, Ney
-and Eiden 1996, "Language-model look-ahead for large vocabulary speech recognition"), the most that any word
-below the node could contribute without context; where the word ends, its true contribution instead.
+`prefix_trie`), and have the language model in them as a factor: what the words before gave, and the
+look-ahead of the node, the most that any word below it can give after them (see `look_ahead`).
 
 Hypotheses with one node and one state of the language model have the same future. With `recombine` they are
 one hypothesis, and of two histories the one that is more probable at that moment is kept with its own
@@ -35,6 +34,7 @@ from numpy.typing import NDArray
 
 from asr.compiled import compiled, compiled_part
 from asr.decoding.lexicon_tree import Tree
+from asr.decoding.look_ahead import BLOCK, LookAhead
 from asr.decoding.ngrams import END, Ngrams
 from asr.records import BLANK_ID
 
@@ -43,28 +43,39 @@ Floats = NDArray[np.float64]
 
 NONE = -1
 ROOT = 0
+MOST_PENDING = 60.0  # nats of the look-ahead at most, so that no probability underflows by it
 IMPOSSIBLE = 1e-290  # what is no more probable, compared with the best, counts as nothing
 PREV, LABEL, STATE, NEXT, NODE = range(5)  # columns of histories
 
 
 class Costs(NamedTuple):
-    """What nodes and words contribute."""
+    """What words contribute."""
 
-    steps: Floats  # (M,) factor on the way to a node: its look-ahead over that of its parent
-    closings: Floats  # (M,) factor that takes the look-ahead back where a word ends
     bonuses: Floats  # (L,) nats that each label adds beside the language model
     lm_ids: Ints  # (L,) the word of the language model
     lm_weight: float
 
 
+class Knowledge(NamedTuple):
+    """What the search knows about words."""
+
+    tree: Tree
+    ngrams: Ngrams
+    look_ahead: LookAhead
+    costs: Costs
+    start: int  # the language model's state before the first word
+    most_words: int  # that end at one node
+
+
 class Histories(NamedTuple):
     """Sequences of words as a trie; row 0 is the empty one. A row exists once for (PREV, LABEL)."""
 
-    rows: (
-        Ints  # (H, 5) PREV, LABEL, STATE after it, NEXT row of its bucket, NODE where its word was heard best
-    )
+    rows: Ints  # (H, 5) PREV, LABEL, STATE after it, NEXT row of the bucket, NODE where its word ended best
     lm: Floats  # (H,) log P_LM of the words
-    gains: Floats  # (H,) factor of the last word: language model and bonus
+    gains: (
+        Floats  # (H,) factor of the last word: language model, bonus, and the look-ahead of the root after it
+    )
+    aheads: Floats  # (H,) this look-ahead alone
     heard: Floats  # (H,) log-probability with which its word ended best
     buckets: Ints  # (power of 2,) first row of each bucket
 
@@ -76,6 +87,7 @@ class Slots(NamedTuple):
     histories: Ints
     contexts: Ints  # with recombination the language model's state, else the history
     ends: Floats  # (slots, 2) probability of what ends with a blank, and with the last unit
+    aheads: Floats  # factor of the look-ahead, which is in the probabilities
 
 
 class Table(NamedTuple):
@@ -85,6 +97,14 @@ class Table(NamedTuple):
     contexts: Ints
     slots: Ints
     stamps: Ints  # the frame in which the place was filled; what is older is free
+
+
+class Cache(NamedTuple):
+    """Look-aheads that were computed, each in the one place where it may be; a newer one takes the place."""
+
+    nodes: Ints
+    states: Ints
+    values: Floats
 
 
 class Pool(NamedTuple):
@@ -101,11 +121,7 @@ def search(
     top_probs: Floats,
     tops: NDArray[np.int64],
     largest: Floats,
-    tree: Tree,
-    ngrams: Ngrams,
-    costs: Costs,
-    start: int,
-    most_words: int,
+    known: Knowledge,
     beam: int,
     cutoff: float,
     recombine: bool,
@@ -114,9 +130,7 @@ def search(
 
     Args:
         probs, top_probs, tops, largest: the frames, see `scaled_frames`.
-        tree: the root's unit is the boundary; NONE where there is none.
-        start: the language model's state before the first word.
-        most_words: most words that end at one node.
+        known: the root's unit in its tree is the boundary; NONE where there is none.
         beam: hypotheses that are kept, at least 1.
         cutoff: those less probable than this times the best are not kept.
 
@@ -125,67 +139,73 @@ def search(
         the logarithms of their scores with </s>; whether their words are whole. They are not where none in
         the beam is: then there is one, the most probable, without the word that it is in.
     """
-    num_frames, top, boundary = len(probs), tops.shape[1], tree.units[ROOT]
-    most_entered = beam * most_words * (top if boundary == NONE else 1)
-    histories = _no_histories(beam, start)
+    start, most_words = known.start, known.most_words
+    most_entered = beam * most_words * (tops.shape[1] if known.tree.units[ROOT] == NONE else 1)
+    cache, table = _cache(beam), _table(beam + most_entered)
     now, spare, new = _slots(beam), _slots(beam), _slots(beam + most_entered)
-    table = _table(beam + most_entered)
-    pool = Pool(
-        np.empty(2 * beam + most_entered), np.empty(2 * beam + most_entered, np.int32),
-        np.empty(2 * beam + most_entered, np.int32),
-    )  # fmt: skip
+    pool = _pool(2 * beam + most_entered)
     kids, siblings = np.empty(beam, np.int32), np.empty(beam, np.int32)
     now.nodes[0], now.histories[0], now.contexts[0] = ROOT, 0, start if recombine else 0
-    now.ends[0, 0], now.ends[0, 1] = 1.0, 0.0
-    width, num_histories, log_scale, is_whole = 1, 1, 0.0, True
-    for t in range(num_frames):
+    now.ends[0, 0], now.ends[0, 1], now.aheads[0] = 1.0, 0.0, _ahead(known, cache, ROOT, start)
+    histories = _no_histories(beam, start)
+    width, num_histories, log_scale, is_whole = 1, 1, math.log(now.aheads[0]), True
+    for t in range(len(probs)):
         if num_histories + beam * most_words > len(histories.rows):
             histories = _enlarged(histories, num_histories + beam * most_words)
         _fill(table, now, width, t)
-        _stay(tree, costs, table, t, now, new, width, probs[t], kids, siblings)
+        _stay(known, table, t, now, new, width, probs[t], kids, siblings)
         num_slots, num_histories = _end_words(
-            tree, ngrams, costs, histories, num_histories, table, t, now, new, width, top_probs[t], tops[t],
+            known, cache, histories, num_histories, table, t, now, new, width, top_probs[t], tops[t],
             log_scale + largest[t], recombine,
         )  # fmt: skip
         size, best = _grow(
-            tree, costs, now, new, width, num_slots, top_probs[t], tops[t], kids, siblings, pool, beam, cutoff
-        )
+            known, cache, histories, now, new, width, num_slots, top_probs[t], tops[t], kids, siblings, pool,
+            beam, cutoff,
+        )  # fmt: skip
         if size == 0:  # nothing that the beam holds can go on: as if the frame were not there
             is_whole = False
             continue
-        width = _renew(now, new, spare, pool, size, best, best * cutoff)
+        width = _renew(known, cache, histories, now, new, spare, pool, size, best, best * cutoff)
         log_scale += largest[t] + math.log(best)
         now, spare = spare, now
     if num_histories + beam * most_words > len(histories.rows):
         histories = _enlarged(histories, num_histories + beam * most_words)
-    found, scores, size = np.empty(beam * most_words, np.int32), np.empty(beam * most_words), 0
+    found, scores, is_last = _finish(known, cache, histories, num_histories, now, width, log_scale)
+    return histories, found, scores, is_whole and is_last
+
+
+@compiled_part
+def _finish(
+    known: Knowledge, cache: Cache, histories: Histories, num_histories: int, now: Slots, width: int,
+    log_scale: float,
+) -> tuple[Ints, Floats, bool]:  # fmt: skip
+    """Close the last words: rows of histories, scores with </s>, and whether any hypothesis ends here."""
+    tree, most = known.tree, len(now.nodes) * known.most_words
+    found, scores, size = np.empty(most, np.int32), np.empty(most), 0
+    best, best_place = 0.0, 0
     for i in range(width):
-        node, score = now.nodes[i], now.ends[i, 0] + now.ends[i, 1]
+        node, score = now.nodes[i], (now.ends[i, 0] + now.ends[i, 1]) / now.aheads[i]
+        if score > best:
+            best, best_place = score, i
         if node == ROOT:
             found[size], scores[size] = now.histories[i], math.log(score) + log_scale
             size += 1
         for entry in range(tree.entries[node], tree.entries[node + 1]):
             row, num_histories = _history(
-                histories, num_histories, now.histories[i], tree.labels[entry], node, ngrams, costs
+                known, cache, histories, num_histories, now.histories[i], tree.labels[entry], node
             )
-            mass = score * costs.closings[node] * histories.gains[row]
+            mass = score * histories.gains[row] / histories.aheads[row]
             if mass > IMPOSSIBLE:
                 found[size], scores[size] = row, math.log(mass) + log_scale
                 _hear(histories, row, node, scores[size])
                 size += 1
-    if size == 0:
-        best_place = 0
-        for i in range(width):
-            if now.ends[i, 0] + now.ends[i, 1] > now.ends[best_place, 0] + now.ends[best_place, 1]:
-                best_place = i
-        score = now.ends[best_place, 0] + now.ends[best_place, 1]
-        found[0] = now.histories[best_place]
-        scores[0] = math.log(score * costs.closings[now.nodes[best_place]]) + log_scale
-        size, is_whole = 1, False
+    is_last = size > 0
+    if not is_last:
+        found[0], scores[0], size = now.histories[best_place], math.log(best) + log_scale, 1
     for i in range(size):
-        log_prob, _ = _advance(ngrams, histories.rows[found[i], STATE], END)
-        scores[i] += _weighted(costs.lm_weight, log_prob)
-    return histories, found[:size], scores[:size], is_whole
+        log_prob, _ = _advance(known.ngrams, histories.rows[found[i], STATE], END)
+        scores[i] += _weighted(known.costs.lm_weight, log_prob)
+    return found[:size], scores[:size], is_last
 
 
 @compiled_part
@@ -195,7 +215,7 @@ def _no_histories(beam: int, start: int) -> Histories:
         num_buckets *= 2
     size = 16 * beam + 256
     histories = Histories(
-        np.empty((size, 5), np.int32), np.empty(size), np.empty(size), np.empty(size),
+        np.empty((size, 5), np.int32), np.empty(size), np.empty(size), np.empty(size), np.empty(size),
         np.full(num_buckets, NONE, np.int32),
     )  # fmt: skip
     histories.rows[0, PREV], histories.rows[0, LABEL], histories.rows[0, STATE] = NONE, NONE, start
@@ -209,18 +229,83 @@ def _enlarged(histories: Histories, at_least: int) -> Histories:
     """The same histories with room for more."""
     size, old = 2 * at_least, len(histories.rows)
     larger = Histories(
-        np.empty((size, 5), np.int32), np.empty(size), np.empty(size), np.empty(size), histories.buckets
-    )
-    larger.rows[:old], larger.lm[:old] = histories.rows, histories.lm
-    larger.gains[:old], larger.heard[:old] = histories.gains, histories.heard
+        np.empty((size, 5), np.int32), np.empty(size), np.empty(size), np.empty(size), np.empty(size),
+        histories.buckets,
+    )  # fmt: skip
+    larger.rows[:old], larger.lm[:old], larger.heard[:old] = histories.rows, histories.lm, histories.heard
+    larger.gains[:old], larger.aheads[:old] = histories.gains, histories.aheads
     return larger
 
 
 @compiled_part
 def _slots(size: int) -> Slots:
     return Slots(
-        np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32), np.empty((size, 2))
-    )
+        np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32), np.empty((size, 2)),
+        np.empty(size),
+    )  # fmt: skip
+
+
+@compiled_part
+def _pool(size: int) -> Pool:
+    return Pool(np.empty(size), np.empty(size, np.int32), np.empty(size, np.int32))
+
+
+@compiled_part
+def _cache(beam: int) -> Cache:
+    size = 4096
+    while size < 128 * beam and size < 2**17:
+        size *= 2
+    return Cache(np.full(size, NONE, np.int32), np.empty(size, np.int32), np.empty(size))
+
+
+@compiled_part
+def _ahead(known: Knowledge, cache: Cache, node: int, state: int) -> float:
+    """The factor of the look-ahead of a node after a context."""
+    mixed = np.int64(node) * 2654435761 + np.int64(state) * 2246822519
+    at = (mixed ^ (mixed >> 19)) & (len(cache.nodes) - 1)
+    if cache.nodes[at] == node and cache.states[at] == state:
+        return float(cache.values[at])
+    look, backed_off, best, shorter = known.look_ahead, 0.0, -np.inf, state
+    first, last = known.tree.spans[node, 0], known.tree.spans[node, 1]
+    while shorter > 0:
+        end = look.offsets[shorter + 1]
+        begin = _lower(look.spellings, look.offsets[shorter], end, first)
+        end = _lower(look.spellings, begin, end, last)
+        best = max(best, backed_off + _best_of(look, begin, end))
+        backed_off += known.costs.lm_weight * known.ngrams.backoff_log_probs[shorter]
+        shorter = known.ngrams.backoff_states[shorter]
+    best = max(best, backed_off + look.bases[node])
+    value = math.exp(min(max(best, -MOST_PENDING), MOST_PENDING))
+    cache.nodes[at], cache.states[at], cache.values[at] = node, state, value
+    return value
+
+
+@compiled_part
+def _lower(values: Ints, low: int, high: int, value: int) -> int:
+    """The first place from low to high whose value is not below `value`."""
+    while low < high:
+        middle = (low + high) // 2
+        if values[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@compiled_part
+def _best_of(look: LookAhead, begin: int, end: int) -> float:
+    """The best score of neighbouring arcs."""
+    best = np.float32(-np.inf)
+    while begin < end and begin % BLOCK != 0:
+        best = max(best, look.scores[begin])
+        begin += 1
+    while begin + BLOCK <= end:
+        best = max(best, look.peaks[begin // BLOCK])
+        begin += BLOCK
+    while begin < end:
+        best = max(best, look.scores[begin])
+        begin += 1
+    return float(best)
 
 
 @compiled_part
@@ -269,8 +354,7 @@ def _add(new: Slots, slot: int, history: int, mass: float) -> None:
 
 @compiled_part
 def _stay(
-    tree: Tree,
-    costs: Costs,
+    known: Knowledge,
     table: Table,
     stamp: int,
     now: Slots,
@@ -284,6 +368,7 @@ def _stay(
 
     `kids` and `siblings` chain the children of a hypothesis that are in the beam.
     """
+    tree = known.tree
     for j in range(width):
         kids[j] = NONE
     for j in range(width):
@@ -291,6 +376,7 @@ def _stay(
         unit, parent = tree.units[node], tree.parents[node]
         total = now.ends[j, 0] + now.ends[j, 1]
         new.nodes[j], new.histories[j], new.contexts[j] = node, history, now.contexts[j]
+        new.aheads[j] = now.aheads[j]
         new.ends[j, 0] = total * probs[BLANK_ID]
         if node == ROOT:  # further boundaries change nothing
             new.ends[j, 1] = total * probs[unit] if unit != NONE else 0.0
@@ -303,14 +389,13 @@ def _stay(
         siblings[j], kids[i] = kids[i], j
         grows = now.ends[i, 0] if tree.units[parent] == unit else now.ends[i, 0] + now.ends[i, 1]
         if grows > 0.0:
-            _add(new, j, now.histories[i], grows * probs[unit] * costs.steps[node])
+            _add(new, j, now.histories[i], grows * probs[unit] * (now.aheads[j] / now.aheads[i]))
 
 
 @compiled_part
 def _end_words(
-    tree: Tree,
-    ngrams: Ngrams,
-    costs: Costs,
+    known: Knowledge,
+    cache: Cache,
     histories: Histories,
     num_histories: int,
     table: Table,
@@ -328,7 +413,8 @@ def _end_words(
     Returns:
         How many slots and histories there are now.
     """
-    boundary, num_slots = tree.units[ROOT], width
+    tree, num_slots = known.tree, width
+    boundary = tree.units[ROOT]
     for i in range(width):
         node = now.nodes[i]
         total = now.ends[i, 0] + now.ends[i, 1]
@@ -336,31 +422,32 @@ def _end_words(
             if boundary != NONE and total * top_probs[boundary] <= IMPOSSIBLE:
                 break
             row, num_histories = _history(
-                histories, num_histories, now.histories[i], tree.labels[entry], node, ngrams, costs
+                known, cache, histories, num_histories, now.histories[i], tree.labels[entry], node
             )
-            factor = costs.closings[node] * histories.gains[row]
+            factor, state = histories.gains[row] / now.aheads[i], histories.rows[row, STATE]
             if total * factor <= IMPOSSIBLE:
                 continue
-            context = histories.rows[row, STATE] if recombine else row
-            if boundary != NONE:
-                mass = total * factor * top_probs[boundary]
-                num_slots = _enter(table, stamp, new, num_slots, ROOT, context, row, mass)
-                _hear(histories, row, node, math.log(mass) + log_scale)
-                continue
+            context = state if recombine else row
             _hear(histories, row, node, math.log(total * factor) + log_scale)
+            if boundary != NONE:
+                mass, ahead = total * factor * top_probs[boundary], histories.aheads[row]
+                num_slots = _enter(table, stamp, new, num_slots, ROOT, context, row, ahead, mass)
+                continue
             for unit in tops:
                 child = _child(tree, ROOT, unit)
                 if child != NONE:
                     ends = now.ends[i, 0] if unit == tree.units[node] else total
-                    mass = ends * factor * top_probs[unit] * costs.steps[child]
-                    num_slots = _enter(table, stamp, new, num_slots, child, context, row, mass)
+                    ahead = _ahead(known, cache, child, state)
+                    mass = ends * factor * top_probs[unit] * (ahead / histories.aheads[row])
+                    num_slots = _enter(table, stamp, new, num_slots, child, context, row, ahead, mass)
     return num_slots, num_histories
 
 
 @compiled_part
 def _enter(
-    table: Table, stamp: int, new: Slots, num_slots: int, node: int, context: int, history: int, mass: float
-) -> int:
+    table: Table, stamp: int, new: Slots, num_slots: int, node: int, context: int, history: int, ahead: float,
+    mass: float,
+) -> int:  # fmt: skip
     """Bring alignments to a node with a context, in a new slot where there is none. Returns the slots."""
     if mass <= IMPOSSIBLE:
         return num_slots
@@ -370,13 +457,13 @@ def _enter(
         return num_slots
     _put(table, stamp, at, node, context, num_slots)
     new.nodes[num_slots], new.histories[num_slots], new.contexts[num_slots] = node, history, context
-    new.ends[num_slots, 0], new.ends[num_slots, 1] = 0.0, mass
+    new.ends[num_slots, 0], new.ends[num_slots, 1], new.aheads[num_slots] = 0.0, mass, ahead
     return num_slots + 1
 
 
 @compiled_part
 def _history(
-    histories: Histories, size: int, prev: int, label: int, node: int, ngrams: Ngrams, costs: Costs
+    known: Knowledge, cache: Cache, histories: Histories, size: int, prev: int, label: int, node: int
 ) -> tuple[int, int]:
     """The row of a history followed by a word, made where there is none, and how many rows there are now."""
     mixed = np.int64(prev) * 2654435761 + np.int64(label) * 2246822519
@@ -386,12 +473,15 @@ def _history(
         if histories.rows[row, PREV] == prev and histories.rows[row, LABEL] == label:
             return row, size
         row = histories.rows[row, NEXT]
-    log_prob, state = _advance(ngrams, histories.rows[prev, STATE], costs.lm_ids[label])
+    costs = known.costs
+    log_prob, state = _advance(known.ngrams, histories.rows[prev, STATE], costs.lm_ids[label])
     histories.rows[size, PREV], histories.rows[size, LABEL], histories.rows[size, STATE] = prev, label, state
     histories.rows[size, NEXT], histories.rows[size, NODE] = histories.buckets[bucket], node
     histories.buckets[bucket] = size
     histories.lm[size] = histories.lm[prev] + log_prob
-    histories.gains[size] = math.exp(_weighted(costs.lm_weight, log_prob) + costs.bonuses[label])
+    gain = math.exp(_weighted(costs.lm_weight, log_prob) + costs.bonuses[label])
+    histories.aheads[size] = _ahead(known, cache, ROOT, state)
+    histories.gains[size] = gain * histories.aheads[size]
     histories.heard[size] = -np.inf
     return size, size + 1
 
@@ -445,8 +535,9 @@ def _child(tree: Tree, node: int, unit: int) -> int:
 
 @compiled_part
 def _grow(
-    tree: Tree,
-    costs: Costs,
+    known: Knowledge,
+    cache: Cache,
+    histories: Histories,
     now: Slots,
     new: Slots,
     width: int,
@@ -464,7 +555,7 @@ def _grow(
     Returns:
         How many candidates are left, at most the beam, and the best score.
     """
-    size, best, most = 0, 0.0, top_probs[tops[0]]
+    tree, size, best, most = known.tree, 0, 0.0, top_probs[tops[0]]
     if tops[0] == BLANK_ID and len(tops) > 1:
         most = top_probs[tops[1]]
     for slot in range(num_slots):
@@ -480,6 +571,7 @@ def _grow(
         node, total = now.nodes[i], now.ends[i, 0] + now.ends[i, 1]
         if total * most <= bound:
             continue
+        state = histories.rows[now.histories[i], STATE]
         first, last = tree.children[node], tree.children[node + 1]
         is_wide = last - first > 4 * len(tops)  # then rather look for the classes than at the children
         for k in range(len(tops) if is_wide else last - first):
@@ -487,13 +579,12 @@ def _grow(
             if child == NONE:
                 continue
             unit = tree.units[child]
-            score = total * top_probs[unit] * costs.steps[child]
+            score = (now.ends[i, 0] if unit == tree.units[node] else total) * top_probs[unit]
+            if score <= bound:
+                continue  # the look-ahead only falls along a branch
+            score *= _ahead(known, cache, child, state) / now.aheads[i]
             if score <= bound:
                 continue
-            if unit == tree.units[node]:
-                score = now.ends[i, 0] * top_probs[unit] * costs.steps[child]
-                if score <= bound:
-                    continue
             kid = kids[i]
             while kid != NONE and now.nodes[kid] != child:
                 kid = siblings[kid]
@@ -550,7 +641,10 @@ def _keep_best(pool: Pool, size: int, keep: int) -> float:
 
 
 @compiled_part
-def _renew(now: Slots, new: Slots, spare: Slots, pool: Pool, size: int, best: float, least: float) -> int:
+def _renew(
+    known: Knowledge, cache: Cache, histories: Histories, now: Slots, new: Slots, spare: Slots, pool: Pool,
+    size: int, best: float, least: float,
+) -> int:  # fmt: skip
     """Make the candidates that are not below `least` the beam, in `spare`, scaled to a best of 1.
 
     Returns:
@@ -563,11 +657,13 @@ def _renew(now: Slots, new: Slots, spare: Slots, pool: Pool, size: int, best: fl
             continue
         if node == NONE:
             spare.nodes[width], spare.histories[width] = new.nodes[slot], new.histories[slot]
-            spare.contexts[width] = new.contexts[slot]
+            spare.contexts[width], spare.aheads[width] = new.contexts[slot], new.aheads[slot]
             spare.ends[width, 0], spare.ends[width, 1] = new.ends[slot, 0] / best, new.ends[slot, 1] / best
         else:
             spare.nodes[width], spare.histories[width] = node, now.histories[slot]
             spare.contexts[width] = now.contexts[slot]
+            state = histories.rows[now.histories[slot], STATE]
+            spare.aheads[width] = _ahead(known, cache, node, state)
             spare.ends[width, 0], spare.ends[width, 1] = 0.0, score / best
         width += 1
     return width

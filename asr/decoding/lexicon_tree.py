@@ -9,8 +9,6 @@ Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
 ROOT = 0
-LARGEST_PENDING = 60.0
-"""Nats by which the look-ahead lowers a node at most. A bound, so that no probability underflows."""
 
 
 class Tree(NamedTuple):
@@ -24,6 +22,8 @@ class Tree(NamedTuple):
     children: Ints  # (M+1,) children of node n are the nodes children[n]:children[n+1]
     entries: Ints  # (M+1,) words that end at node n are labels[entries[n]:entries[n+1]]
     labels: Ints  # (E,) ascending within a node, each once
+    spans: Ints  # (M, 2) sorted, the spellings at and below node n stand from spans[n, 0] to spans[n, 1]
+    spelled: Ints  # (E,) the label of each spelling in this order
 
 
 def build_tree(labels: Ints, units: Ints, offsets: NDArray[np.int64], root_unit: int) -> Tree:
@@ -41,17 +41,15 @@ def build_tree(labels: Ints, units: Ints, offsets: NDArray[np.int64], root_unit:
     kind = ">u2" if units.max() < 2**16 else ">u4"
     spelled = np.zeros((len(lens), lens.max()), kind)
     spelled[rows, np.arange(len(units)) - offsets[rows]] = units
+    keys = spelled.view(f"S{spelled.itemsize * spelled.shape[1]}")[:, 0]
     order = np.argsort(labels, kind="stable")
-    order = order[
-        np.argsort(spelled.view(f"S{spelled.itemsize * spelled.shape[1]}")[order, 0], kind="stable")
-    ]
+    order = order[np.argsort(keys[order], kind="stable")]
     spelled, lens, labels = spelled[order], lens[order], labels[order]
-    differs = np.column_stack([spelled[1:] != spelled[:-1], np.ones(len(lens) - 1, bool)])
-    shared = np.concatenate(
-        [[-1], differs.argmax(axis=1)]
-    )  # units that a spelling shares with the one before
+    shared = _shared(spelled)
+    once = (shared < spelled.shape[1]) | (np.diff(labels, prepend=-1) != 0)
+    spelled, lens, labels, shared = spelled[once], lens[once], labels[once], shared[once]
 
-    level_units, level_parents = [np.array([root_unit])], [np.array([-1])]
+    level_units, level_parents, level_firsts = [np.array([root_unit])], [np.array([-1])], [np.array([0])]
     ends, num_nodes = np.zeros(len(lens), np.int64), 1
     for depth in range(spelled.shape[1]):
         longer = np.flatnonzero(lens > depth)
@@ -59,41 +57,57 @@ def build_tree(labels: Ints, units: Ints, offsets: NDArray[np.int64], root_unit:
         first = longer[is_new]
         level_units.append(spelled[first, depth].astype(np.int64))
         level_parents.append(ends[first])
+        level_firsts.append(first)
         ends[longer] = num_nodes - 1 + np.cumsum(is_new)
         num_nodes += len(first)
-    parents = np.concatenate(level_parents)
-    pairs = np.unique(np.column_stack([ends, labels]), axis=0)
+    parents, firsts = np.concatenate(level_parents), np.concatenate(level_firsts)
     bounds = np.arange(num_nodes + 1)
-    return Tree(
+    by_node = np.argsort(ends, kind="stable")
+    tree = Tree(
         units=np.concatenate(level_units).astype(np.int32),
         parents=parents.astype(np.int32),
         children=(np.searchsorted(parents[1:], bounds) + 1).astype(np.int32),
-        entries=np.searchsorted(pairs[:, 0], bounds).astype(np.int32),
-        labels=pairs[:, 1].astype(np.int32),
+        entries=np.searchsorted(ends[by_node], bounds).astype(np.int32),
+        labels=labels[by_node].astype(np.int32),
+        spans=np.column_stack([firsts, firsts]).astype(np.int32),
+        spelled=labels.astype(np.int32),
     )
+    sizes = np.diff(tree.entries)
+    for begin, end in reversed(_levels(tree)):
+        np.add.at(sizes, tree.parents[begin:end], sizes[begin:end])
+    tree.spans[:, 1] += sizes
+    return tree
 
 
-def pending_scores(tree: Tree, scores: Floats) -> Floats:
-    """What a hypothesis inside a word already owes to the words that it can become: the look-ahead.
+def _shared(spelled: NDArray[np.generic]) -> Ints:
+    """How many units each row shares with the one before; all of them where it is equal, -1 for the first."""
+    differs = np.column_stack([spelled[1:] != spelled[:-1], np.ones(len(spelled) - 1, bool)])
+    return np.concatenate([[-1], differs.argmax(axis=1)]).astype(np.int32)
 
-    Args:
-        scores: (L,) of each label, in nats: what its word will add where no context is known.
 
-    Returns:
-        (M,) the best score at or below each node less that of the root, from -LARGEST_PENDING to 0.
-    """
-    best = np.full(len(tree.units), -np.inf)
-    np.maximum.at(best, np.repeat(np.arange(len(best)), np.diff(tree.entries)), scores[tree.labels])
+def _levels(tree: Tree) -> list[tuple[int, int]]:
+    """First node and end of every level below the root."""
     levels, begin, end = [], 1, int(tree.children[1])
     while begin < end:
         levels.append((begin, end))
         begin, end = end, int(tree.children[end])
-    for begin, end in reversed(levels):
+    return levels
+
+
+def best_below(tree: Tree, scores: Floats) -> Floats:
+    """The best of the labels at and below each node.
+
+    Args:
+        scores: (L,) of each label.
+
+    Returns:
+        (M,)
+    """
+    best = np.full(len(tree.units), -np.inf)
+    np.maximum.at(best, np.repeat(np.arange(len(best)), np.diff(tree.entries)), scores[tree.labels])
+    for begin, end in reversed(_levels(tree)):
         np.maximum.at(best, tree.parents[begin:end], best[begin:end])
-    if not np.isfinite(best[ROOT]):
-        return np.zeros(len(best))
-    pending: Floats = np.maximum(best - best[ROOT], -LARGEST_PENDING)
-    return pending
+    return best
 
 
 def spelling_of(tree: Tree, node: int) -> list[int]:

@@ -163,27 +163,31 @@ def plain_search(log_probs: np.ndarray, case: Case, beam: int, top: int) -> dict
     """The totals of the beam's texts: a dictionary of (units of the word, words) a frame, kept apart."""
     spelled = words_of(case.lexicon)
     starts = {spelling[:n] for spelling in spelled for n in range(len(spelling) + 1)}
-    sentence, vocabulary = case.model, case.model.vocabulary
+    model, ids = case.model, {w: k for k, w in enumerate(case.model.vocabulary)}
+
+    def context_of(words: Words) -> tuple[int, ...]:
+        return (1, *(ids.get(w, 0) for w in words))[len(words) + 2 - model.order :]
 
     def known(words: Words) -> float:
-        ids = [1, *(vocabulary.index(w) if w in vocabulary else 0 for w in words)]
-        order = case.model.order
-        lm = sum(sentence.log_prob(tuple(ids[max(0, k - order + 1) : k]), ids[k]) for k in range(1, len(ids)))
-        return case.lm_weight * lm + case.bonus(words)
+        heard = [model.log_prob(context_of(words[:k]), ids.get(w, 0)) for k, w in enumerate(words)]
+        return case.lm_weight * sum(heard) + case.bonus(words)
 
-    def unigram(word: str) -> float:
-        return known((word,)) - case.lm_weight * (
-            sentence.log_prob(
-                (1,) if case.model.order > 1 else (), vocabulary.index(word) if word in vocabulary else 0
-            )
-            - sentence.log_probs[(vocabulary.index(word) if word in vocabulary else 0,)]
-        )
-
-    def ahead(units: tuple[int, ...]) -> float:
-        return max(unigram(w) for s, ws in spelled.items() if s[: len(units)] == units for w in ws)
+    def ahead(units: tuple[int, ...], words: Words) -> float:
+        """The best word below: after the context if the model has that, else after the shorter one."""
+        below = {w for spelling, ws in spelled.items() if spelling[: len(units)] == units for w in ws}
+        best, backoff, context = -np.inf, 0.0, context_of(words)
+        while context:
+            for word in below & ids.keys():
+                if (*context, ids[word]) in model.log_probs:
+                    score = case.lm_weight * model.log_probs[*context, ids[word]] + case.bonus((word,))
+                    best = max(best, backoff + score)
+            backoff += case.lm_weight * model.backoffs.get(context, 0.0)
+            context = context[1:]
+        unigrams = [case.lm_weight * model.log_probs[(ids.get(w, 0),)] + case.bonus((w,)) for w in below]
+        return max(best, backoff + max(unigrams))
 
     def factor(key: tuple[tuple[int, ...], Words]) -> float:
-        return known(key[1]) + ahead(key[0]) - ahead(())
+        return known(key[1]) + ahead(*key)
 
     now = {((), ()): (0.0, -np.inf)}
     for frame in log_probs:
