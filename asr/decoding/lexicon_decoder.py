@@ -75,6 +75,7 @@ class LexiconDecoder:
         top: int,
         threshold: float = math.inf,
         class_threshold: float = math.inf,
+        blank_score: float = 0.0,
         lm_weight: float = 1.0,
         word_score: float = 0.0,
         unk_score: float = -math.inf,
@@ -96,6 +97,8 @@ class LexiconDecoder:
             threshold: nats by which a hypothesis may be behind the best, look-ahead included.
             class_threshold: nats by which a class may be behind the best of its frame for hypotheses to grow
                 by it. Where only the blank is left, they wait: nothing grows.
+            blank_score: nats added to the blank in every frame, and so to the acoustic score. Below 0 the
+                model is believed less where it hears nothing.
             lm_weight: factor of the language model's logarithms, at least 0.
             word_score: nats for each word.
             unk_score: nats for each word of the lexicon that the language model does not know, beside
@@ -117,7 +120,7 @@ class LexiconDecoder:
         )
         _check_scores(
             word_score=word_score, unk_score=unk_score, spelled_word_score=spelled_word_score,
-            spelled_unit_score=spelled_unit_score,
+            spelled_unit_score=spelled_unit_score, blank_score=blank_score,
         )  # fmt: skip
         hotwords = hotwords or {}
         entries = flat_entries(with_hotwords(lexicon, hotwords, tokens), boundary)
@@ -129,7 +132,7 @@ class LexiconDecoder:
         self.words, self.ngrams, self.tokens, self.boundary = entries.words, ngrams, tokens, boundary
         self.beam, self.top, self.recombine = beam, top, recombine
         self.cutoff, self.class_cutoff = math.exp(-threshold), math.exp(-class_threshold)
-        self.lm_weight = lm_weight
+        self.blank_score, self.lm_weight = blank_score, lm_weight
         self.num_classes = max(int(entries.units.max()), boundary or 0) + 1
         self.tree = build_tree(
             entries.labels, entries.units, entries.offsets, NONE if boundary is None else boundary
@@ -148,13 +151,7 @@ class LexiconDecoder:
         )
 
     def decode(
-        self,
-        log_probs: LogProbs,
-        log_prob_lens: Lens,
-        *,
-        nbest: int = 1,
-        blank_score: float = 0.0,
-        threads: int = 1,
+        self, log_probs: LogProbs, log_prob_lens: Lens, *, nbest: int = 1, threads: int = 1
     ) -> list[list[Reading]]:
         """Read each row.
 
@@ -162,8 +159,6 @@ class LexiconDecoder:
             log_probs: (N, T, C) natural-log probabilities; a tensor or an array.
             log_prob_lens: (N,) frames of each row; a row of 0 frames gives the empty text.
             nbest: most texts to return.
-            blank_score: nats added to the blank in every frame, and so to the acoustic score. Below 0 the
-                model is believed less where it hears nothing.
             threads: rows that are read at the same time, all by this one decoder; Python runs beside them.
 
         Returns:
@@ -180,21 +175,17 @@ class LexiconDecoder:
         for name, value in (("nbest", nbest), ("threads", threads)):
             if value < 1:
                 raise AsrError(f"lexicon decoder: {name} of at least 1 expected, found {value}")
-        if not math.isfinite(blank_score):
-            raise AsrError(f"lexicon decoder: blank_score: a number of nats expected, found {blank_score}")
         rows = checked_rows(log_probs, log_prob_lens)
-        read = partial(self._decode_row, nbest=nbest, blank_score=blank_score)
+        read = partial(self._decode_row, nbest=nbest)
         if threads == 1 or len(rows) < 2:
             return [read(k, row) for k, row in enumerate(rows)]
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(read, range(len(rows)), rows))
 
-    def _decode_row(
-        self, number: int, log_probs: NDArray[np.float64], *, nbest: int, blank_score: float
-    ) -> list[Reading]:
+    def _decode_row(self, number: int, log_probs: NDArray[np.float64], nbest: int) -> list[Reading]:
         self._check_width(log_probs.shape[1])
         top = min(self.top, log_probs.shape[1])
-        frames = scaled_frames(log_probs, top, self.class_cutoff, blank_score)
+        frames = scaled_frames(log_probs, top, self.class_cutoff, self.blank_score)
         _check_sums(frames, number)
         histories, spelled, rows, scores, is_whole = search(
             frames, self.known, self.beam, self.cutoff, self.recombine
@@ -291,9 +282,10 @@ def _check_settings(
 def _check_scores(**scores: float) -> None:
     """Scores are nats; what may be forbidden altogether may be -inf."""
     for name, value in scores.items():
-        if math.isnan(value) or value == math.inf:
+        least_is_excluded = name in ("blank_score", "spelled_unit_score")
+        if math.isnan(value) or value == math.inf or (least_is_excluded and value == -math.inf):
             raise AsrError(f"lexicon decoder: {name}: a number of nats expected, found {value}")
-    if not -math.inf < scores["spelled_unit_score"] <= 0:
+    if scores["spelled_unit_score"] > 0:
         raise AsrError(
             f"lexicon decoder: spelled_unit_score of at most 0 expected, found {scores['spelled_unit_score']}"
         )

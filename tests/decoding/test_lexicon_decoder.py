@@ -117,10 +117,8 @@ def every_alignment(log_probs: np.ndarray, case: Case) -> dict[Words, float]:
     return acoustic
 
 
-def read(
-    decoder: LexiconDecoder, log_probs: np.ndarray, nbest: int = ALL, blank_score: float = 0.0
-) -> list[Reading]:
-    return decoder.decode(log_probs[None], [len(log_probs)], nbest=nbest, blank_score=blank_score)[0]
+def read(decoder: LexiconDecoder, log_probs: np.ndarray, nbest: int = ALL) -> list[Reading]:
+    return decoder.decode(log_probs[None], [len(log_probs)], nbest=nbest)[0]
 
 
 cases = st.builds(draw_case, st.integers(0, 10**6), st.integers(3, 4), st.booleans(), st.booleans())
@@ -262,8 +260,8 @@ def test_a_narrow_beam_is_the_plain_searchs(
     log_probs = random_log_probs(seed, 12, 5, sharpness=3.0)
     shifted = log_probs + blank_score * np.eye(5)[0]
     expected = plain_search(shifted, case, beam, top, near)
-    decoder = case.decoder(beam=beam, top=top, class_threshold=near)
-    readings = read(decoder, log_probs, blank_score=blank_score)
+    options = {"beam": beam, "top": top, "class_threshold": near, "blank_score": blank_score}
+    readings = read(case.decoder(**options), log_probs)
     if not expected:
         assert [reading.is_whole for reading in readings] == [False]
         return
@@ -463,6 +461,7 @@ def test_threads_change_nothing() -> None:
         ({"vocabulary": ["<unk>", "<s>", "</s>", "X", "Y"]}, "none in common"),
         ({"vocabulary": ["A", "B"]}, "begins with <unk>"),
         ({"class_threshold": 0.0}, "class_threshold above 0"),
+        ({"blank_score": -math.inf}, "blank_score: a number"),
         ({"unk_score": 0.0, "lexicon": [("C", [2])]}, "such as 'B'.*such as 'C'.*none in common"),
         ({"hotwords": {"A": math.nan}}, "hotword 'A': a number of nats"),
         ({"hotwords": {"xq": 1.0}, "tokens": TOKENS}, "hotword 'xq': not in the lexicon, and 'q' is none"),
@@ -496,8 +495,6 @@ def test_log_probabilities_that_do_not_fit() -> None:
         read(decoder, np.zeros((3, 8)), nbest=0)
     with pytest.raises(AsrError, match="threads of at least 1"):
         decoder.decode(np.zeros((1, 3, 8)), [3], threads=0)
-    with pytest.raises(AsrError, match="blank_score: a number of nats expected, found -inf"):
-        read(decoder, np.zeros((3, 8)), blank_score=-math.inf)
     with pytest.raises(AsrError, match=r"sum to 1 expected.* a sum of 8 in frame 0"):
         read(decoder, np.zeros((3, 8)))
     with pytest.raises(AsrError, match="a sum of inf in frame 0"):
