@@ -26,18 +26,45 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """One table of the configuration."""
 
 
+Source = Literal[
+    "librispeech", "mini_librispeech", "synthetic", "folder", "table", "kaldi", "ljspeech", "vctk"
+]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_]+$")]
+
+
+class AlsoConfig(Part, frozen=True, kw_only=True):
+    """A further corpus, of which only train gets utterances; its name begins their ids.
+
+    source, train: as in `corpus`.
+    root: folder of this corpus; a relative one counts from `corpus.root`.
+    ids: file with one of its own utterance ids a line, beside the configuration; empty: all.
+    speakers: those whose utterances are taken; empty: all.
+    archive: what is downloaded where `root` is missing (`asr.corpus.published`); empty: nothing.
+    optional: train without it, and say so, where `root` is missing; nothing is downloaded then.
+    """
+
+    source: Source
+    root: str
+    train: tuple[str, ...] = ()
+    ids: str = ""
+    speakers: tuple[str, ...] = ()
+    archive: str = ""
+    optional: bool = False
+
+
 class CorpusConfig(Part, frozen=True, kw_only=True):
     """Where speech and transcripts come from.
 
     source: `librispeech` and `mini_librispeech` are downloaded subsets; `synthetic` is made by espeak-ng;
-        `folder`, `table`, `kaldi` and `ljspeech` are the user's own.
+        `folder`, `table`, `kaldi`, `ljspeech` and `vctk` are layouts of what is there already.
     root: folder of the corpus; downloads are unpacked there, and what is there already is used.
     train, dev, test: names of subsets (folders under `root`), files or folders, by source.
     train_ids, dev_ids, test_ids: files with one utterance id a line, beside the configuration; empty: all.
     mirrors: addresses tried before the official ones.
+    also: further corpora for train, by name: `[corpus.also.NAME]`.
     """
 
-    source: Literal["librispeech", "mini_librispeech", "synthetic", "folder", "table", "kaldi", "ljspeech"]
+    source: Source
     root: str
     train: tuple[str, ...] = ()
     dev: tuple[str, ...] = ()
@@ -46,6 +73,7 @@ class CorpusConfig(Part, frozen=True, kw_only=True):
     dev_ids: str = ""
     test_ids: str = ""
     mirrors: tuple[str, ...] = ()
+    also: dict[Name, AlsoConfig] = {}
 
 
 class SynthesisConfig(Part, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """A recipe: a folder of data (config.toml, README.md, RESULTS.md) and the experiment folder of its run."""
 
+import re
 import shlex
 import shutil
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from asr.files import write_error, write_text
 REPOSITORY = Path(__file__).resolve().parents[1]
 RECIPES = REPOSITORY / "recipes"
 EXPERIMENTS = REPOSITORY / "data" / "exp"
+
+_ROOT = re.compile(r"\s*(corpus\.root|corpus\.also\.\w+\.root)\s*=(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -60,14 +63,18 @@ class Recipe:
 
     def portable_command(self) -> str:
         """The command for a reader elsewhere: without the places of this machine."""
-        settings = [s if not s.startswith("corpus.root=") else "corpus.root=DIR" for s in self.settings]
+        settings = [_ROOT.sub(r"\1=DIR", setting) for setting in self.settings]
         words = ["python", "recipes/run.py", self.name, *(["--set", *settings] if settings else [])]
         return shlex.join(words)
 
     def portable_config(self) -> Config:
-        """The configuration for a reader elsewhere: with the corpus where config.toml says."""
-        written = load_config(self.folder / "config.toml").corpus.root
-        return replace(self.config, corpus=replace(self.config.corpus, root=written))
+        """The configuration for a reader elsewhere: with the corpora where config.toml says."""
+        corpus, written = self.config.corpus, load_config(self.folder / "config.toml").corpus
+        also = {
+            name: replace(entry, root=written.also[name].root if name in written.also else "DIR")
+            for name, entry in corpus.also.items()
+        }
+        return replace(self.config, corpus=replace(corpus, root=written.root, also=also))
 
     def write_config(self) -> None:
         """Keep the effective configuration in the experiment folder."""
@@ -81,7 +88,8 @@ def open_recipe(place: str, settings: list[str] | None = None, exp: Path | None 
 
     Args:
         place: name of a folder in recipes/, or path of a folder with a config.toml, or of that file.
-        settings: `part.key=value` changes; a relative `corpus.root` here counts from the current folder.
+        settings: `part.key=value` changes; a relative `corpus.root`, or that of a further corpus, counts from
+            the current folder here.
         exp: experiment folder; data/exp/NAME of the repository if not given.
 
     Raises:
@@ -128,8 +136,8 @@ def _find(place: str) -> Path:
 
 
 def _absolute_root(setting: str) -> str:
-    key, separator, value = setting.partition("=")
-    if key.strip() != "corpus.root" or not separator:
+    found = _ROOT.fullmatch(setting)
+    if found is None:
         return setting
-    root = Path(value.strip().strip("'\"")).expanduser().resolve()
-    return f"corpus.root={root}"
+    root = Path(found[2].strip().strip("'\"")).expanduser().resolve()
+    return f"{found[1]}={root}"
