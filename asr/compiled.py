@@ -45,6 +45,14 @@ def inlined_fast(function: Callable[P, R]) -> Callable[P, R]:
     return _njit(function, inline="always", **_FAST)
 
 
+def compiled_borrowing(function: Callable[P, R]) -> Callable[P, R]:
+    """As `compiled_part`, for functions that neither make arrays nor return any: they borrow those of the
+    caller, and count no references. Counting is atomic, and for tuples of many arrays it takes longer than
+    what a small function does with them.
+    """
+    return _njit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
+
+
 def compiled_and_plain(function: Callable[P, R]) -> Callable[P, R]:
     """A function that compiled functions call as compiled, and Python as it is written."""
     register: Any = register_jitable

@@ -31,6 +31,8 @@ def with_hotwords(lexicon: Lexicon, hotwords: Mapping[str, float], tokens: Seque
     Raises:
         AsrError: a hotword has no score, or is not in the lexicon and cannot be spelled.
     """
+    if not hotwords:
+        return lexicon
     known = {word for word, _ in lexicon}
     added = []
     classes = {token: index for index, token in enumerate(tokens or ()) if index != BLANK_ID}
@@ -47,7 +49,7 @@ def with_hotwords(lexicon: Lexicon, hotwords: Mapping[str, float], tokens: Seque
                 + "; write it as the lexicon's words are written, or add it there with its spelling"
             )
         added.append((word, [classes[letter] for letter in word]))
-    return [*lexicon, *added] if added else lexicon
+    return [*lexicon, *added]
 
 
 def flat_entries(lexicon: Lexicon, boundary: int | None) -> Entries:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.compiled import compiled_part
+from asr.compiled import compiled_borrowing
 from asr.decoding.histories import STATE, Histories, Knowledge
 from asr.decoding.hypotheses import IMPOSSIBLE, Memory, Slots, keep_best, offer
 from asr.decoding.lexicon_tree import NONE, ROOT, child_of
@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 OUTSIDE = -2  # the node of a candidate that is not in the lexicon, until it is in the beam
 
 
-@compiled_part
+@compiled_borrowing
 def grow(
     known: Knowledge, histories: Histories, memory: Memory, now: Slots, width: int, num_slots: int,
     top_probs: Floats, tops: NDArray[np.int64], bound: float, beam: int, cutoff: float,
@@ -71,7 +71,7 @@ def grow(
     return size, best
 
 
-@compiled_part
+@compiled_borrowing
 def _grown(known: Knowledge, node: int, unit: int) -> int:
     """The child of a node by a unit; OUTSIDE where it is not in the lexicon, NONE where it may not be."""
     child = NONE
@@ -82,7 +82,7 @@ def _grown(known: Knowledge, node: int, unit: int) -> int:
     return child
 
 
-@compiled_part
+@compiled_borrowing
 def _is_in_beam(memory: Memory, now: Slots, i: int, unit: int) -> bool:
     """Whether the child of hypothesis i by a unit is in the beam; `_stay` has given it its share then."""
     kid = memory.kids[i]
@@ -91,7 +91,7 @@ def _is_in_beam(memory: Memory, now: Slots, i: int, unit: int) -> bool:
     return bool(kid != NONE)
 
 
-@compiled_part
+@compiled_borrowing
 def _ahead_of_grown(
     known: Knowledge, histories: Histories, cache: Cache, now: Slots, i: int, child: int
 ) -> float:
@@ -103,7 +103,7 @@ def _ahead_of_grown(
     )
 
 
-@compiled_part
+@compiled_borrowing
 def renew(
     known: Knowledge, histories: Histories, spelled: Spelled, memory: Memory, now: Slots, spare: Slots,
     size: int, best: float, least: float,

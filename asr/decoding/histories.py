@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.compiled import compiled_part
+from asr.compiled import compiled_borrowing, compiled_part
 from asr.decoding.lexicon_tree import NONE, ROOT, Tree
 from asr.decoding.look_ahead import Costs, LookAhead, factor_of, weighted
 from asr.decoding.pairs import bucket_of
@@ -81,7 +81,7 @@ def with_room(histories: Histories, extra: int) -> Histories:
     return larger
 
 
-@compiled_part
+@compiled_borrowing
 def num_labels_at(known: Knowledge, node: int) -> int:
     """How many words end at a node: those of the lexicon, or where there is none the one that is spelled."""
     if node == ROOT:
@@ -93,7 +93,7 @@ def num_labels_at(known: Knowledge, node: int) -> int:
     return 1 if len(known.spells) > 0 else 0
 
 
-@compiled_part
+@compiled_borrowing
 def label_at(known: Knowledge, node: int, k: int) -> int:
     """The k-th of these words."""
     if node < len(known.tree.units) and known.tree.entries[node] < known.tree.entries[node + 1]:
@@ -101,7 +101,7 @@ def label_at(known: Knowledge, node: int, k: int) -> int:
     return len(known.costs.bonuses) + node
 
 
-@compiled_part
+@compiled_borrowing
 def followed(known: Knowledge, histories: Histories, prev: int, label: int, node: int, depth: int) -> int:
     """The row of a history and a word after it, which ends at a node; made where there is none."""
     bucket = bucket_of(prev, label, len(histories.buckets))
@@ -128,7 +128,7 @@ def followed(known: Knowledge, histories: Histories, prev: int, label: int, node
     return int(row)
 
 
-@compiled_part
+@compiled_borrowing
 def hear(histories: Histories, row: int, node: int, score: float) -> None:
     """Note the spelling of the last word where it ends more probably than before."""
     if score > histories.heard[row]:

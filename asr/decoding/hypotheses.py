@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.compiled import compiled_part
+from asr.compiled import compiled_borrowing, compiled_part
 from asr.decoding.lexicon_tree import NONE
 from asr.decoding.look_ahead import Cache, look_ahead_cache
 from asr.decoding.pairs import bucket_of
@@ -98,7 +98,7 @@ def _empty_table(num_slots: int) -> Table:
     )  # fmt: skip
 
 
-@compiled_part
+@compiled_borrowing
 def place_in(table: Table, stamp: int, node: int, context: int) -> int:
     """The place in the table of a node with a context, or the free one where it belongs."""
     at = bucket_of(node, context, len(table.nodes))
@@ -107,13 +107,13 @@ def place_in(table: Table, stamp: int, node: int, context: int) -> int:
     return at
 
 
-@compiled_part
+@compiled_borrowing
 def put(table: Table, stamp: int, at: int, node: int, context: int, slot: int) -> None:
     """Fill a place of the table."""
     table.nodes[at], table.contexts[at], table.slots[at], table.stamps[at] = node, context, slot, stamp
 
 
-@compiled_part
+@compiled_borrowing
 def add_mass(new: Slots, slot: int, history: int, mass: float) -> None:
     """Let alignments that end with a unit come in: added to the same words, else the better stays."""
     if new.histories[slot] == history:
@@ -122,7 +122,7 @@ def add_mass(new: Slots, slot: int, history: int, mass: float) -> None:
         new.histories[slot], new.ends[slot, 0], new.ends[slot, 1] = history, 0.0, mass
 
 
-@compiled_part
+@compiled_borrowing
 def offer(pool: Pool, place: int, score: float, slot: int, node: int, unit: int) -> int:
     """Put a candidate at a place of the pool; returns the place after it."""
     pool.scores[place], pool.slots[place] = score, slot
@@ -130,7 +130,7 @@ def offer(pool: Pool, place: int, score: float, slot: int, node: int, unit: int)
     return place + 1
 
 
-@compiled_part
+@compiled_borrowing
 def keep_best(pool: Pool, size: int, keep: int) -> float:
     """Bring the best `keep` candidates to the front, in no order (Hoare's selection). Returns their least."""
     low, high = 0, size - 1
@@ -159,7 +159,7 @@ def keep_best(pool: Pool, size: int, keep: int) -> float:
     return float(least)
 
 
-@compiled_part
+@compiled_borrowing
 def _swap(pool: Pool, i: int, j: int) -> None:
     pool.scores[i], pool.scores[j] = pool.scores[j], pool.scores[i]
     pool.slots[i], pool.slots[j] = pool.slots[j], pool.slots[i]

@@ -34,7 +34,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.compiled import compiled, compiled_part
+from asr.compiled import compiled, compiled_borrowing
 from asr.decoding.frames import Frames
 from asr.decoding.growing import grow, renew
 from asr.decoding.histories import Histories, Knowledge, no_words, with_room
@@ -111,7 +111,7 @@ def search(
     return histories, spelled, found, scores, is_whole and is_last
 
 
-@compiled_part
+@compiled_borrowing
 def _begin(known: Knowledge, histories: Histories, now: Slots, recombine: bool) -> None:
     """Make the empty text, before any unit, the only hypothesis."""
     now.nodes[0], now.units[0], now.depths[0] = ROOT, known.tree.units[ROOT], 0
@@ -119,7 +119,7 @@ def _begin(known: Knowledge, histories: Histories, now: Slots, recombine: bool) 
     now.ends[0, 0], now.ends[0, 1], now.aheads[0] = 1.0, 0.0, histories.aheads[0]
 
 
-@compiled_part
+@compiled_borrowing
 def _wait(now: Slots, width: int, probs: Floats) -> None:
     """Let every hypothesis stay in a frame in which nothing else is worth a look."""
     for j in range(width):
@@ -129,7 +129,7 @@ def _wait(now: Slots, width: int, probs: Floats) -> None:
         now.ends[j, 1] = goes_on * probs[unit] if unit != NONE else 0.0
 
 
-@compiled_part
+@compiled_borrowing
 def _stay(
     known: Knowledge, spelled: Spelled, memory: Memory, stamp: int, now: Slots, width: int, probs: Floats
 ) -> None:
@@ -164,7 +164,7 @@ def _stay(
             add_mass(new, j, now.histories[i], grows * probs[unit] * (now.aheads[j] / now.aheads[i]))
 
 
-@compiled_part
+@compiled_borrowing
 def _bound_of(new: Slots, width: int, beam: int, cutoff: float) -> float:
     """What a new hypothesis has to exceed: the worst of a full beam of those that stay, or the cutoff."""
     best, worst = 0.0, np.inf

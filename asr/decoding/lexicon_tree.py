@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.compiled import compiled_part
+from asr.compiled import compiled_borrowing
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -122,7 +122,7 @@ def spelling_of(tree: Tree, node: int) -> list[int]:
     return units[::-1]
 
 
-@compiled_part
+@compiled_borrowing
 def child_of(tree: Tree, node: int, unit: int) -> int:
     """The child by a unit; NONE where there is none."""
     low, high = tree.children[node], tree.children[node + 1]

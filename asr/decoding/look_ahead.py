@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.compiled import compiled, compiled_part
+from asr.compiled import compiled, compiled_borrowing, compiled_part
 from asr.decoding.arcs_by_spelling import BLOCK, Arcs, arcs_by_spelling
 from asr.decoding.lexicon_tree import NONE, ROOT, Tree, best_below
 from asr.decoding.pairs import bucket_of
@@ -27,6 +27,8 @@ Singles = NDArray[np.float32]
 
 MOST_PENDING = 60.0
 """Nats of the look-ahead at most, so that no probability underflows by it."""
+LONGEST = 64
+"""Shorter contexts of one that are looked at; a model of a higher order is only looked ahead with less."""
 
 
 class Costs(NamedTuple):
@@ -54,9 +56,9 @@ class LookAhead(NamedTuple):
 class Cache(NamedTuple):
     """Look-aheads that were computed, each in the one place where it may be; a newer one takes the place."""
 
-    nodes: Ints
-    states: Ints
-    values: Floats
+    keys: Ints  # (size, 4) node, state, and the arcs below the node: from, to, counted from the state's first
+    values: Floats  # (size,) nats
+    chain: Ints  # states from a context to shorter ones, while one is computed
 
 
 def build_look_ahead(tree: Tree, automaton: Automaton, costs: Costs) -> LookAhead:
@@ -110,19 +112,19 @@ def _best_after_states(
 @compiled_part
 def look_ahead_cache(beam: int) -> Cache:
     """An empty one."""
-    size = 4096
-    while size < 128 * beam and size < 2**17:
+    size = 16384
+    while size < 256 * beam and size < 2**18:
         size *= 2
-    return Cache(np.full(size, NONE, np.int32), np.empty(size, np.int32), np.empty(size))
+    return Cache(np.full((size, 4), NONE, np.int32), np.empty(size), np.empty(LONGEST, np.int32))
 
 
-@compiled_part
+@compiled_borrowing
 def factor_of(score: float) -> float:
     """A look-ahead as a factor of probabilities."""
     return math.exp(min(max(score, -MOST_PENDING), MOST_PENDING))
 
 
-@compiled_part
+@compiled_borrowing
 def ahead_of(
     tree: Tree, automaton: Automaton, look: LookAhead, costs: Costs, cache: Cache, node: int, depth: int,
     state: int,
@@ -136,33 +138,61 @@ def ahead_of(
         return factor_of(look.roots[state])
     if node >= len(look.bases):
         return factor_of(look.spelled[state] + depth * costs.spelled_unit)
-    at = bucket_of(node, state, len(cache.nodes))
-    if cache.nodes[at] == node and cache.states[at] == state:
-        return float(cache.values[at])
-    best, backed_off, shorter = -np.inf, 0.0, state
-    first, last = tree.spans[node, 0], tree.spans[node, 1]
-    while shorter > 0:
-        end = look.arcs.offsets[shorter + 1]
-        begin = _lower(look.arcs.spellings, look.arcs.offsets[shorter], end, first)
-        end = _lower(look.arcs.spellings, begin, end, last)
-        best = max(best, backed_off + best_of(look.arcs, begin, end))
-        backed_off += weighted(costs.lm_weight, automaton.backoff_log_probs[shorter])
-        shorter = automaton.backoff_states[shorter]
-    best = max(best, backed_off + look.bases[node])
+    value = _value_of(tree, automaton, look, costs, cache, node, state)
     if len(look.spelled) > 0:
-        best = max(best, look.spelled[state] + depth * costs.spelled_unit)
-    value = factor_of(best)
-    cache.nodes[at], cache.states[at], cache.values[at] = node, state, value
+        value = max(value, look.spelled[state] + depth * costs.spelled_unit)
+    return factor_of(value)
+
+
+@compiled_borrowing
+def _value_of(
+    tree: Tree, automaton: Automaton, look: LookAhead, costs: Costs, cache: Cache, node: int, state: int
+) -> float:
+    """The nats of a node of the lexicon: the best of the context's own arcs, and of the shorter context's.
+
+    Other contexts have the same shorter one, so each is kept.
+    """
+    size, longest = 0, len(cache.chain)
+    value = float(look.bases[node])
+    while state > 0 and size < longest:
+        at = bucket_of(node, state, len(cache.keys))
+        if cache.keys[at, 0] == node and cache.keys[at, 1] == state:
+            value = cache.values[at]
+            break
+        cache.chain[size] = state
+        size += 1
+        state = automaton.backoff_states[state]
+    for k in range(size - 1, -1, -1):
+        state = cache.chain[k]
+        begin, end = _arcs_below(tree, look.arcs, cache, node, state)
+        value += weighted(costs.lm_weight, automaton.backoff_log_probs[state])
+        value = max(value, best_of(look.arcs, begin, end))
+        at, first = bucket_of(node, state, len(cache.keys)), look.arcs.offsets[state]
+        cache.keys[at, 0], cache.keys[at, 1], cache.values[at] = node, state, value
+        cache.keys[at, 2], cache.keys[at, 3] = begin - first, end - first
     return value
 
 
-@compiled_part
+@compiled_borrowing
+def _arcs_below(tree: Tree, arcs: Arcs, cache: Cache, node: int, state: int) -> tuple[int, int]:
+    """The arcs of a state with words below a node: among those below its parent, where these are known."""
+    parent, first = tree.parents[node], arcs.offsets[state]
+    at = bucket_of(parent, state, len(cache.keys))
+    begin, end = first, arcs.offsets[state + 1]
+    if cache.keys[at, 0] == parent and cache.keys[at, 1] == state:
+        begin, end = first + cache.keys[at, 2], first + cache.keys[at, 3]
+    begin = _lower(arcs.spellings, begin, end, tree.spans[node, 0])
+    end = _lower(arcs.spellings, begin, end, tree.spans[node, 1])
+    return begin, end
+
+
+@compiled_borrowing
 def weighted(weight: float, log_prob: float) -> float:
     """What cannot be cannot be with a weight of 0 either."""
     return weight * log_prob if log_prob > -np.inf else -np.inf
 
 
-@compiled_part
+@compiled_borrowing
 def best_of(arcs: Arcs, begin: int, end: int) -> float:
     """The best score of neighbouring arcs."""
     best = np.float32(-np.inf)
@@ -178,7 +208,7 @@ def best_of(arcs: Arcs, begin: int, end: int) -> float:
     return float(best)
 
 
-@compiled_part
+@compiled_borrowing
 def _lower(values: Ints, low: int, high: int, value: int) -> int:
     """The first place from low to high whose value is not below `value`."""
     while low < high:

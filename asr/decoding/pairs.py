@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from asr.compiled import compiled_part
+from asr.compiled import compiled_borrowing
 
 
-@compiled_part
+@compiled_borrowing
 def bucket_of(first: int, second: int, size: int) -> int:
     """From 0 to size - 1; `size` is a power of 2."""
     mixed = np.int64(first) * 2654435761 + np.int64(second) * 2246822519

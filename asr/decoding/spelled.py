@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.compiled import compiled_part
+from asr.compiled import compiled_borrowing, compiled_part
 from asr.decoding.lexicon_tree import NONE
 from asr.decoding.pairs import bucket_of
 
@@ -43,7 +43,7 @@ def with_room_to_spell(spelled: Spelled, extra: int) -> Spelled:
     return Spelled(larger, spelled.used, spelled.buckets)
 
 
-@compiled_part
+@compiled_borrowing
 def spelled_child(spelled: Spelled, num_tree_nodes: int, node: int, unit: int) -> int:
     """The node of a prefix with one more unit, made where there is none."""
     bucket = bucket_of(node, unit, len(spelled.buckets))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.compiled import compiled_part
+from asr.compiled import compiled_borrowing, compiled_part
 from asr.decoding.histories import STATE, Histories, Knowledge, followed, hear, label_at, num_labels_at
 from asr.decoding.hypotheses import IMPOSSIBLE, Memory, Slots, add_mass, place_in, put
 from asr.decoding.lexicon_tree import NONE, ROOT, child_of
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 NEGLIGIBLE = 1e-7  # times the worst that surely stays: what is no more probable changes nothing that counts
 
 
-@compiled_part
+@compiled_borrowing
 def end_words(
     known: Knowledge, histories: Histories, memory: Memory, stamp: int, now: Slots, width: int,
     top_probs: Floats, tops: NDArray[np.int64], bound: float, log_scale: float, recombine: bool,
@@ -56,7 +56,7 @@ def end_words(
     return num_slots
 
 
-@compiled_part
+@compiled_borrowing
 def _begin_words(
     known: Knowledge, histories: Histories, memory: Memory, stamp: int, now: Slots, i: int, num_slots: int,
     context: int, row: int, factor: float, top_probs: Floats, tops: NDArray[np.int64],
@@ -76,7 +76,7 @@ def _begin_words(
     return num_slots
 
 
-@compiled_part
+@compiled_borrowing
 def _enter(
     memory: Memory, stamp: int, num_slots: int, node: int, unit: int, context: int, history: int,
     ahead: float, mass: float,
