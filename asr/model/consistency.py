@@ -1,6 +1,5 @@
 """Do the parts of a model fit each other: configuration, tokens, normalisation and weights?"""
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor
 from asr.config import Config
 from asr.errors import AsrError
 from asr.model.acoustic import AcousticModel
+from asr.model_folder import compare_weights
 
 BLANK_TOKEN = "<blank>"
 
@@ -52,6 +52,22 @@ def check_tokens(tokens: list[str], origin: str) -> None:
         raise AsrError(f"{origin}: tokens must be different from each other and not empty")
 
 
+def check_unit_files(config: Config, files: Mapping[str, bytes], origin: str) -> None:
+    """Exactly the files that units of the configured kind need.
+
+    Raises:
+        AsrError: one is missing, or one is there that they have no use for.
+    """
+    wrong = set(config.units.files) ^ set(files)
+    if wrong:
+        name = min(wrong)
+        wanted, found = ("it", "none") if name in config.units.files else ("no such file", "it")
+        raise AsrError(
+            f'{origin}: {name}: units of the kind "{config.units.kind}" have {wanted}, {found} was found; '
+            "export the model again"
+        )
+
+
 def check_cmvn(
     config: Config, mean: NDArray[np.float32] | None, std: NDArray[np.float32] | None, origin: str
 ) -> None:
@@ -78,17 +94,4 @@ def check_weights(config: Config, num_classes: int, weights: Mapping[str, Tensor
     """The names and shapes of the model that is configured, finite values."""
     with torch.device("meta"):  # shapes without memory, and without drawing random numbers
         expected = untrained_model(config, num_classes).state_dict()
-    for name in sorted(expected.keys() | weights.keys()):
-        wanted = "no such weight" if name not in expected else _shape(expected[name])
-        found = "no such weight" if name not in weights else _shape(weights[name])
-        if wanted != found:
-            raise AsrError(
-                f"{origin}: the weights do not fit the configuration and the tokens: {name}: expected "
-                f"{wanted}, found {found}"
-            )
-        if not math.isfinite(float(weights[name].detach().to(torch.float64).abs().sum())):
-            raise AsrError(f"{origin}: {name} holds values that are not finite; the training went astray")
-
-
-def _shape(weight: Tensor) -> str:
-    return "×".join(str(size) for size in weight.shape) or "a single number"
+    compare_weights(expected, weights, origin)

@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from recipes.recipe import Recipe
 from recipes.run import run_alone
 
+SERVES = "model"
 PARTS = ("corpus", "decoding")
 
 
@@ -27,7 +28,7 @@ def begin(recipe: Recipe) -> None:
 
 def run(recipe: Recipe) -> list[str]:
     from asr.transcribe import Recogniser
-    from recipes.evaluation import decode_set, evaluation_sets, write_decoded
+    from recipes.evaluation import decode_set, evaluation_sets, reference_of, references, write_decoded
 
     config = recipe.config
     is_beam = config.decoding.method == "beam"
@@ -38,10 +39,10 @@ def run(recipe: Recipe) -> list[str]:
         top=config.decoding.top,
         nbest=config.decoding.nbest if is_beam else 1,
     )
-    told = []
+    told, reference = [], reference_of(recipe)
     for name, utterances in evaluation_sets(recipe).items():
         heard, failed = decode_set(recogniser, utterances, name)
-        write_decoded(recipe.exp / "decode", name, utterances, heard)
+        write_decoded(recipe.exp / "decode", name, references(utterances, reference), heard)
         told.append(f"{name} {len(heard)} utterances" + (f", {failed} failed" if failed else ""))
     return [f"{'; '.join(told) or 'no dev and no test set'}; {recipe.shown(recipe.exp / 'decode')}"]
 

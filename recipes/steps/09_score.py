@@ -1,4 +1,4 @@
-"""Compare what was heard with what was said: word error rate with its interval, a report for each set."""
+"""Compare what was heard with what was said: word or phone error rate with its interval, a report of each."""
 
 import shutil
 import sys
@@ -9,11 +9,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from recipes.recipe import Recipe
 from recipes.run import run_alone
 
+SERVES = "model"
 PARTS = ("corpus", "scoring")
 
 
 def inputs(recipe: Recipe) -> list[Path]:
-    return [recipe.exp / name for name in ("corpus/dev.jsonl", "corpus/test.jsonl", "decode")]
+    names = ("corpus/dev.jsonl", "corpus/test.jsonl", "decode")
+    return [*(recipe.exp / name for name in names), *recipe.unit_files]
 
 
 def outputs(recipe: Recipe) -> list[Path]:
@@ -28,25 +30,26 @@ def begin(recipe: Recipe) -> None:
 def run(recipe: Recipe) -> list[str]:
     import msgspec
 
+    from asr.config import writes_phones
     from asr.files import write_bytes, write_text
-    from asr.scoring.figures import figures
+    from asr.scoring.figures import figures, phone_figures
     from asr.scoring.formats import read_transcripts
     from asr.scoring.pairing import pair
     from asr.scoring.report import text_report
     from asr.scoring.significance import bootstrap_interval
     from asr.scoring.wer import score
     from recipes.card import result_line
-    from recipes.evaluation import evaluation_sets, label, references
+    from recipes.evaluation import evaluation_sets, label, reference_of, references
 
     options, folder = recipe.config.scoring, recipe.exp / "score"
-    lines = []
+    is_phones = writes_phones(recipe.config.units, recipe.config.decoding)
+    lines, reference = [], reference_of(recipe)
     for name, utterances in evaluation_sets(recipe).items():
-        report = score(
-            pair(references(utterances), read_transcripts(recipe.exp / "decode" / f"{name}.jsonl"))
-        )
+        heard = read_transcripts(recipe.exp / "decode" / f"{name}.jsonl")
+        report = score(pair(references(utterances, reference), heard), "phone" if is_phones else "word")
         interval = bootstrap_interval(report, replicates=options.bootstrap, seed=options.seed)
         write_text(folder / f"{name}.txt", text_report(report, interval, details=True))
-        found = figures(report, interval)
+        found = phone_figures(report, interval) if is_phones else figures(report, interval)
         write_bytes(folder / f"{name}.json", msgspec.json.format(msgspec.json.encode(found)) + b"\n")
         lines.append(result_line(label(recipe, name), found))
     return [f"reports in {recipe.shown(folder)}", *lines]

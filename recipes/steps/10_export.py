@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from recipes.recipe import Recipe
 from recipes.run import run_alone
 
+SERVES = "model"
 PARTS = ("corpus", "features", "augment", "batching", "model", "training", "averaging", "decoding", "scoring")
 
 
@@ -27,15 +28,17 @@ def outputs(recipe: Recipe) -> list[Path]:
 def run(recipe: Recipe) -> list[str]:
     import msgspec
 
+    from asr.config import writes_phones
     from asr.corpus.manifest import read_manifest
     from asr.model.bundle import load_bundle, save_bundle
-    from asr.scoring.figures import Figures
+    from asr.scoring.figures import Figures, PhoneFigures
     from recipes.card import make_card
     from recipes.evaluation import evaluation_sets
 
     averaged, sets = load_bundle(recipe.exp / "averaged"), evaluation_sets(recipe)
+    kind = PhoneFigures if writes_phones(recipe.config.units, recipe.config.decoding) else Figures
     results = {
-        name: msgspec.json.decode((recipe.exp / "score" / f"{name}.json").read_bytes(), type=Figures)
+        name: msgspec.json.decode((recipe.exp / "score" / f"{name}.json").read_bytes(), type=kind)
         for name in sets
     }
     data = {"train": read_manifest(recipe.exp / "corpus" / "train.jsonl")} | sets
