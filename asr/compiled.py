@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
+from numba.extending import register_jitable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -43,6 +44,15 @@ def compiled_fast(function: Callable[P, R]) -> Callable[P, R]:
 def inlined_fast(function: Callable[P, R]) -> Callable[P, R]:
     """A function that is written out in its compiled callers of the same module, with fast mathematics."""
     return _njit(function, inline="always", **_FAST)
+
+
+def compiled_and_plain(function: Callable[P, R]) -> Callable[P, R]:
+    """A function that compiled functions of any module call as compiled, and Python as it is written.
+
+    A caller in another module is not compiled again when this function changes: see `compiled_part`.
+    """
+    register: Any = register_jitable
+    return cast(Callable[P, R], register(error_model="numpy")(function))
 
 
 def _cached(function: Callable[P, R], options: dict[str, bool]) -> Callable[P, R]:

@@ -83,11 +83,13 @@ def _register() -> None:
     from asr.cli.evaluate import evaluate
     from asr.cli.info import info
     from asr.cli.inspect import inspect
+    from asr.cli.lm import lm
     from asr.cli.score import score
     from asr.cli.transcribe import transcribe
 
     for command in (transcribe, align, evaluate, score, info, inspect):
         app.command(no_args_is_help=True)(command)
+    app.add_typer(lm, name="lm")
 
 
 _register()

@@ -52,44 +52,72 @@ class _GruLayer(torch.autograd.Function):
         weight_hh: Tensor,
         bias: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        inputs = inputs.contiguous()
-        frames, rows, _ = inputs.shape
+        frames, rows = inputs.shape[:2]
         directions, _, size = state.shape
-        gates = inputs.new_empty(directions, frames, rows, 3 * size)
-        states = inputs.new_empty(directions, frames + 1, rows, size)
-        outputs = inputs.new_empty(frames, rows, directions * size)
-        firsts, lasts = [0, frames], [frames, 0]
+        order, counts, places = _packing(lens, frames)
+        packed = _packed(inputs, places)
+        gates = inputs.new_empty(directions, len(packed), 3 * size)
+        befores = inputs.new_empty(directions, len(packed), size)
+        outputs = inputs.new_empty(len(packed), directions * size)
+        finals = state[:, order].contiguous()
         calls = []
         for d in range(directions):
-            states[d, firsts[d]] = state[d]
-            own = [weight_ih[d], weight_hh[d], bias[d], gates[d], states[d]]
-            calls.append(_call(kernels.gru_forward, inputs, lens, d, *own, outputs))
+            own = [weight_ih[d], weight_hh[d], bias[d], gates[d], befores[d], finals[d]]
+            calls.append(_call(kernels.gru_forward, packed, counts, d, *own, outputs))
         _side_by_side(calls)
-        ctx.save_for_backward(inputs, lens, weight_ih, weight_hh, gates, states)
-        return outputs, torch.stack([states[d, lasts[d]] for d in range(directions)])
+        ctx.save_for_backward(packed, counts, order, places, weight_ih, weight_hh, gates, befores)
+        ctx.shape = inputs.shape
+        return _padded(outputs, places, frames, rows), torch.empty_like(finals).index_copy_(1, order, finals)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_outputs: Tensor, grad_final: Tensor) -> tuple[Tensor | None, ...]:
-        inputs, lens, weight_ih, weight_hh, gates, states = ctx.saved_tensors
-        directions = len(weight_ih)
-        grad_outputs = grad_outputs.contiguous()
-        grad_state = grad_final.clone(memory_format=torch.contiguous_format)
-        shape = inputs.shape if ctx.needs_input_grad[0] else (0, 0, 0)
-        grad_inputs = inputs.new_empty(directions, *shape)
+        packed, counts, order, places, weight_ih, weight_hh, gates, befores = ctx.saved_tensors
+        directions, (frames, rows, _) = len(weight_ih), ctx.shape
+        grad_outputs = _packed(grad_outputs, places)
+        grad_state = grad_final[:, order].contiguous()
+        shape = packed.shape if ctx.needs_input_grad[0] else (0, 0)
+        grad_packed = packed.new_empty(directions, *shape)
         grad_ih, grad_hh = (torch.empty(w.shape) for w in (weight_ih, weight_hh))
         grad_bias = torch.empty(weight_ih.shape[:2])
         calls = []
         for d in range(directions):
-            own = [weight_ih[d], weight_hh[d], gates[d], states[d]]
-            written = [grad_inputs[d], grad_ih[d], grad_hh[d], grad_bias[d]]
-            first = [grad_outputs, grad_state[d], inputs, lens, d]
+            own = [weight_ih[d], weight_hh[d], gates[d], befores[d]]
+            written = [grad_packed[d], grad_ih[d], grad_hh[d], grad_bias[d]]
+            first = [grad_outputs, grad_state[d], packed, counts, d]
             calls.append(_call(kernels.gru_backward, *first, *own, *written))
         _side_by_side(calls)
-        summed = (
-            (grad_inputs[0] if directions == 1 else grad_inputs[0].add_(grad_inputs[1])) if shape[0] else None
-        )
-        return summed, None, grad_state, grad_ih, grad_hh, grad_bias
+        grad_inputs = None
+        if ctx.needs_input_grad[0]:
+            summed = grad_packed[0] if directions == 1 else grad_packed[0].add_(grad_packed[1])
+            grad_inputs = _padded(summed, places, frames, rows)
+        grad_first = torch.empty_like(grad_state).index_copy_(1, order, grad_state)
+        return grad_inputs, None, grad_first, grad_ih, grad_hh, grad_bias
+
+
+def _packing(lens: Tensor, frames: int) -> tuple[Tensor, Tensor, Tensor]:
+    """How rows of unequal lengths (N,) lie without padding, as `kernels` has them.
+
+    Returns:
+        The rows, longest first; (T,) rows that have a frame t; (P,) places of the frames in (T·N,).
+    """
+    order = torch.argsort(lens, descending=True, stable=True)
+    steps = torch.arange(frames)[:, None]
+    counted = steps < lens[order]  # (T, N)
+    return order, counted.sum(1), (steps * len(lens) + order)[counted]
+
+
+def _packed(x: Tensor, places: Tensor) -> Tensor:
+    """(T, N, F) -> (P, F); the memory of x where nothing is padded and rows are in order."""
+    flat = x.reshape(-1, x.shape[2])
+    return flat.contiguous() if len(places) == len(flat) else flat.index_select(0, places)
+
+
+def _padded(packed: Tensor, places: Tensor, frames: int, rows: int) -> Tensor:
+    """(P, F) -> (T, N, F), zero where no frame counts."""
+    if len(places) < frames * rows:
+        packed = packed.new_zeros(frames * rows, packed.shape[1]).index_copy_(0, places, packed)
+    return packed.view(frames, rows, -1)
 
 
 Call = Callable[[], None]

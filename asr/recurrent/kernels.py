@@ -5,7 +5,12 @@ between two products is one fused loop, which the compiler turns into vector ins
 hyperbolic tangent is a ratio of two polynomials here. The backward direction walks time from the end; a row
 whose last frame is not reached yet keeps its initial state, so no row is ever turned around.
 
-Arrays are time-major, contiguous and float32: T frames, N rows, F inputs, H hidden units, D directions.
+Rows are sorted, longest first, and only frames that count are there: frame 0 of all rows, then frame 1 of
+the rows that have one, and so on. The rows at work in a frame are the first `counts[t]`, so padding costs
+nothing.
+
+Arrays are contiguous and float32: P frames of all rows, T of the longest, N rows, F inputs, H hidden units,
+D directions.
 """
 
 import numpy as np
@@ -71,6 +76,12 @@ def _plan(
 
 
 @compiled_part
+def _set_rows(plan: Plan, rows: int) -> None:
+    """The plan for another number of rows of A."""
+    plan[1][1] = rows
+
+
+@compiled_part
 def _multiply(plan: Plan, a: Array, b: Array, out: Array) -> None:
     """out = A · B, or out += A · B, by a plan; the arrays give the addresses of their first elements."""
     letters, sizes, factors = plan
@@ -94,45 +105,49 @@ def _multiply(plan: Plan, a: Array, b: Array, out: Array) -> None:
 @compiled_fast
 def gru_forward(
     inputs: Array,
-    lens: NDArray[np.int64],
+    counts: NDArray[np.int64],
     direction: int,
     weight_ih: Array,
     weight_hh: Array,
     bias: Array,
     gates: Array,
-    states: Array,
+    befores: Array,
+    state: Array,
     outputs: Array,
 ) -> None:
     """One direction of `asr.recurrent.cells.gru`.
 
     Args:
-        inputs: (T, N, F).
-        lens: (N,), frames of each row.
+        inputs: (P, F).
+        counts: (T,), rows that have a frame t; they sum to P and never rise.
         direction: 0 reads forward, 1 backward.
         weight_ih: (3H, F), the input's parts of W_r, W_z and W_h.
         weight_hh: (3H, H), the state's parts.
         bias: (3H,).
-        gates: (T, N, 3H), becomes r_t, z_t and h~_t.
-        states: (T + 1, N, H). Forward: entry 0 holds h_0, entry t + 1 becomes the state after frame t.
-            Backward: entry T holds h_0, entry t becomes the state after frame t.
-        outputs: (T, N, D·H); the part of this direction is written, zero after a row's end.
+        gates: (P, 3H), becomes r_t, z_t and h~_t.
+        befores: (P, H), becomes the state before each frame.
+        state: (N, H), h_0; becomes the state after each row's last step.
+        outputs: (P, D·H); the part of this direction is written.
     """
-    frames, rows, features = inputs.shape
-    size, width = states.shape[2], gates.shape[2]
+    places, features = inputs.shape
+    size, width = state.shape[1], gates.shape[1]
     offset = direction * size
-    for t in range(frames):
-        for n in range(rows):
-            gates[t, n] = bias
-    project = _plan(False, True, (frames * rows, features, width), (features, features, width), 1.0)
+    for p in range(places):
+        gates[p] = bias
+    project = _plan(False, True, (places, features, width), (features, features, width), 1.0)
     _multiply(project, inputs, weight_ih, gates)
     weight_gates, weight_candidate = weight_hh[: 2 * size].T.copy(), weight_hh[2 * size :].T.copy()
-    to_gates = _plan(False, False, (rows, size, 2 * size), (size, 2 * size, width), 1.0)
-    to_candidate = _plan(False, False, (rows, size, size), (size, size, width), 1.0)
-    reset_state = np.empty((rows, size), np.float32)
-    for step in range(frames):
-        t = frames - 1 - step if direction else step
-        old, new = (states[t + 1], states[t]) if direction else (states[t], states[t + 1])
-        now = gates[t]
+    to_gates = _plan(False, False, (0, size, 2 * size), (size, 2 * size, width), 1.0)
+    to_candidate = _plan(False, False, (0, size, size), (size, size, width), 1.0)
+    reset_state = np.empty(state.shape, np.float32)
+    begin = places if direction else 0
+    for step in range(len(counts)):
+        rows = counts[len(counts) - 1 - step if direction else step]
+        begin -= rows if direction else 0
+        now, old = gates[begin : begin + rows], befores[begin : begin + rows]
+        for n in range(rows):
+            old[n] = state[n]
+        _set_rows(to_gates, rows)
         _multiply(to_gates, old, weight_gates, now)
         for n in range(rows):
             gate, before, scratch = now[n], old[n], reset_state[n]
@@ -140,19 +155,18 @@ def gru_forward(
                 reset = _sigmoid(gate[j])
                 gate[j] = reset
                 scratch[j] = reset * before[j]
-        _multiply(to_candidate, reset_state, weight_candidate, now[0, 2 * size :])
+        _set_rows(to_candidate, rows)
+        _multiply(to_candidate, reset_state, weight_candidate, now[:, 2 * size :])
         for n in range(rows):
-            gate, before, after, output = now[n], old[n], new[n], outputs[t, n, offset : offset + size]
-            if t < lens[n]:
-                for j in range(size):
-                    update, candidate = _sigmoid(gate[size + j]), _tanh(gate[2 * size + j])
-                    gate[size + j], gate[2 * size + j] = update, candidate
-                    state = before[j] + update * (candidate - before[j])
-                    after[j] = state
-                    output[j] = state
-            else:
-                after[:] = before
-                output[:] = 0
+            gate, before, after = now[n], old[n], state[n]
+            output = outputs[begin + n, offset : offset + size]
+            for j in range(size):
+                update, candidate = _sigmoid(gate[size + j]), _tanh(gate[2 * size + j])
+                gate[size + j], gate[2 * size + j] = update, candidate
+                mixed = before[j] + update * (candidate - before[j])
+                after[j] = mixed
+                output[j] = mixed
+        begin += 0 if direction else rows
 
 
 @compiled_fast
@@ -160,12 +174,12 @@ def gru_backward(
     grad_outputs: Array,
     grad_state: Array,
     inputs: Array,
-    lens: NDArray[np.int64],
+    counts: NDArray[np.int64],
     direction: int,
     weight_ih: Array,
     weight_hh: Array,
     gates: Array,
-    states: Array,
+    befores: Array,
     grad_inputs: Array,
     grad_ih: Array,
     grad_hh: Array,
@@ -180,60 +194,58 @@ def gru_backward(
         ∂h_{t-1} = g ∗ (1 − z) + ∂(r∗h) ∗ r + W_rᵀ ∂a_r + W_zᵀ ∂a_z
 
     Args:
-        grad_outputs: (T, N, D·H), ∂loss/∂h_t through the layer's output alone.
+        grad_outputs: (P, D·H), ∂loss/∂h_t through the layer's output alone.
         grad_state: (N, H), ∂loss/∂h_T through the final state; becomes ∂loss/∂h_0.
-        inputs, lens, direction, weight_ih, weight_hh, gates, states: as `gru_forward` had and left them.
-        grad_inputs: (T, N, F), written.
+        inputs, counts, direction, weight_ih, weight_hh, gates, befores: as `gru_forward` had and left them.
+        grad_inputs: (P, F), written; or empty.
         grad_ih, grad_hh, grad_bias: (3H, F), (3H, H), (3H,), written.
     """
-    frames, rows, features = inputs.shape
-    size, width = states.shape[2], gates.shape[2]
+    places, features = inputs.shape
+    size, width = befores.shape[1], gates.shape[1]
     offset, one = direction * size, np.float32(1)
-    grads = np.empty((frames, rows, width), np.float32)
-    reset_states = np.empty((frames, rows, size), np.float32)
-    grad_reset_state = np.empty((rows, size), np.float32)
-    from_candidate = _plan(False, False, (rows, size, size), (width, size, size), 0.0)
-    from_gates = _plan(False, False, (rows, 2 * size, size), (width, size, size), 1.0)
-    for step in range(frames - 1, -1, -1):
-        t = frames - 1 - step if direction else step
-        old = states[t + 1] if direction else states[t]
-        now = grads[t]
+    grads = np.empty((places, width), np.float32)
+    reset_states = np.empty((places, size), np.float32)
+    grad_reset_state = np.empty(grad_state.shape, np.float32)
+    from_candidate = _plan(False, False, (0, size, size), (width, size, size), 0.0)
+    from_gates = _plan(False, False, (0, 2 * size, size), (width, size, size), 1.0)
+    begin = 0 if direction else places
+    for step in range(len(counts)):
+        rows = counts[step if direction else len(counts) - 1 - step]
+        begin -= 0 if direction else rows
+        now, old = grads[begin : begin + rows], befores[begin : begin + rows]
         for n in range(rows):
-            gate, grad, before, carried = gates[t, n], now[n], old[n], grad_state[n]
-            if t < lens[n]:
-                output = grad_outputs[t, n, offset : offset + size]
-                for j in range(size):
-                    g = carried[j] + output[j]
-                    z, c = gate[size + j], gate[2 * size + j]
-                    grad[size + j] = g * (c - before[j]) * z * (one - z)
-                    grad[2 * size + j] = g * z * (one - c * c)
-                    carried[j] = g * (one - z)
-            else:
-                grad[:] = 0
-        _multiply(from_candidate, now[0, 2 * size :], weight_hh[2 * size :], grad_reset_state)
+            gate, grad, before, carried = gates[begin + n], now[n], old[n], grad_state[n]
+            output = grad_outputs[begin + n, offset : offset + size]
+            for j in range(size):
+                g = carried[j] + output[j]
+                z, c = gate[size + j], gate[2 * size + j]
+                grad[size + j] = g * (c - before[j]) * z * (one - z)
+                grad[2 * size + j] = g * z * (one - c * c)
+                carried[j] = g * (one - z)
+        _set_rows(from_candidate, rows)
+        _multiply(from_candidate, now[:, 2 * size :], weight_hh[2 * size :], grad_reset_state)
         for n in range(rows):
-            gate, grad, before, carried = gates[t, n], now[n], old[n], grad_state[n]
-            through, reset_state = grad_reset_state[n], reset_states[t, n]
+            gate, grad, before, carried = gates[begin + n], now[n], old[n], grad_state[n]
+            through, reset_state = grad_reset_state[n], reset_states[begin + n]
             for j in range(size):
                 r = gate[j]
                 reset_state[j] = r * before[j]
                 carried[j] += through[j] * r
                 grad[j] = through[j] * before[j] * r * (one - r)
+        _set_rows(from_gates, rows)
         _multiply(from_gates, now, weight_hh, grad_state)
-    places = frames * rows
-    olds = states[1:] if direction else states[:frames]
+        begin += rows if direction else 0
     to_ih = _plan(True, False, (width, places, features), (width, features, features), 0.0)
     _multiply(to_ih, grads, inputs, grad_ih)
     to_hh = _plan(True, False, (2 * size, places, size), (width, size, size), 0.0)
-    _multiply(to_hh, grads, olds, grad_hh)
+    _multiply(to_hh, grads, befores, grad_hh)
     to_candidate = _plan(True, False, (size, places, size), (width, size, size), 0.0)
-    _multiply(to_candidate, grads[0, 0, 2 * size :], reset_states, grad_hh[2 * size :])
+    _multiply(to_candidate, grads[:, 2 * size :], reset_states, grad_hh[2 * size :])
     grad_bias[:] = 0
-    for t in range(frames):
-        for n in range(rows):
-            grad = grads[t, n]
-            for j in range(width):
-                grad_bias[j] += grad[j]
+    for p in range(places):
+        grad = grads[p]
+        for j in range(width):
+            grad_bias[j] += grad[j]
     if grad_inputs.size:
         to_inputs = _plan(False, False, (places, width, features), (width, features, features), 0.0)
         _multiply(to_inputs, grads, weight_ih, grad_inputs)
