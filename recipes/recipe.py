@@ -60,14 +60,21 @@ class Recipe:
 
     def portable_command(self) -> str:
         """The command for a reader elsewhere: without the places of this machine."""
-        settings = [s if not s.startswith("corpus.root=") else "corpus.root=DIR" for s in self.settings]
+        places = {"corpus.root": "corpus.root=DIR", "language_model.files": "language_model.files=[FILE]"}
+        settings = [places.get(s.partition("=")[0].strip(), s) for s in self.settings]
         words = ["python", "recipes/run.py", self.name, *(["--set", *settings] if settings else [])]
         return shlex.join(words)
 
     def portable_config(self) -> Config:
         """The configuration for a reader elsewhere: with the corpus where config.toml says."""
         written = load_config(self.folder / "config.toml").corpus.root
-        return replace(self.config, corpus=replace(self.config.corpus, root=written))
+        model = self.config.language_model
+        files = tuple(name if not Path(name).is_absolute() else Path(name).name for name in model.files)
+        return replace(
+            self.config,
+            corpus=replace(self.config.corpus, root=written),
+            language_model=replace(model, files=files),
+        )
 
     def write_config(self) -> None:
         """Keep the effective configuration in the experiment folder."""

@@ -1,0 +1,43 @@
+"""Estimate, download or open the language model of words, and spell its words in the model's units."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from recipes.places import language_files, language_sources
+from recipes.recipe import Recipe
+from recipes.run import run_alone
+
+PARTS = ("language_model",)
+
+
+def inputs(recipe: Recipe) -> list[Path]:
+    if not language_files(recipe):
+        return []
+    return [recipe.exp / "tokens.txt", recipe.exp / "corpus" / "dev.jsonl", *language_sources(recipe)]
+
+
+def outputs(recipe: Recipe) -> list[Path]:
+    return list(language_files(recipe).values())
+
+
+def run(recipe: Recipe) -> list[str]:
+    from asr.files import write_text
+    from asr.units.spellings import format_spellings
+    from asr.units.tokens import read_tokens
+    from recipes.language import foretold, make_model, spell_words
+
+    files = language_files(recipe)
+    if not files:
+        return ["no language model; language_model.source can name one"]
+    model, tokens = make_model(recipe), read_tokens(recipe.exp / "tokens.txt")
+    spellings = spell_words(model.vocabulary[3:], tokens)
+    model.save(files["lm"], recipe.config.language_model.bits)
+    write_text(files["lexicon"], format_spellings(spellings, tokens))
+    size = f"{len(spellings)} words, {model.order}-gram with {len(model.automaton.words)} n-grams"
+    return [f"{size}; {foretold(recipe, model)}; {recipe.shown(files['lm'].parent)}"]
+
+
+if __name__ == "__main__":
+    run_alone(__file__)
