@@ -51,6 +51,11 @@ def references(utterances: Sequence[Utterance]) -> list[formats.Transcript]:
     ]
 
 
+def transcripts(heard: Sequence[Hypothesis]) -> list[formats.Transcript]:
+    """What was heard."""
+    return [formats.Transcript(utt_id=hyp.utt_id, text=hyp.text) for hyp in heard]
+
+
 def decode_set(
     recogniser: Recogniser, utterances: Sequence[Utterance], name: str
 ) -> tuple[list[Hypothesis], int]:
@@ -61,7 +66,9 @@ def decode_set(
         and left out.
     """
     reasons: dict[str, str] = {}
-    results = recogniser.transcribe_files(_source(row, recogniser.sample_rate, reasons) for row in utterances)
+    results = recogniser.transcribe_files(
+        audio_source(row, recogniser.sample_rate, reasons) for row in utterances
+    )
     heard: list[Hypothesis] = []
     for row, result in zip(utterances, track(results, f"decoding {name}", len(utterances)), strict=True):
         if isinstance(result, Failure):
@@ -75,22 +82,7 @@ def decode_set(
     return heard, len(utterances) - len(heard)
 
 
-def write_decoded(
-    folder: Path, name: str, utterances: Sequence[Utterance], heard: Sequence[Hypothesis]
-) -> None:
-    """Write NAME.jsonl with word times, and for sclite NAME.hyp.trn, NAME.ref.trn and NAME.ctm."""
-    speakers = {row.utt_id: row.speaker for row in utterances}
-    lines = b"".join(msgspec.json.encode(hyp) + b"\n" for hyp in heard)
-    write_bytes(folder / f"{name}.jsonl", lines)
-    transcripts = [
-        formats.Transcript(utt_id=hyp.utt_id, text=hyp.text, speaker=speakers[hyp.utt_id]) for hyp in heard
-    ]
-    formats.write_trn(folder / f"{name}.hyp.trn", transcripts)
-    formats.write_trn(folder / f"{name}.ref.trn", references(utterances))
-    formats.write_ctm(folder / f"{name}.ctm", heard)
-
-
-def _source(utterance: Utterance, sample_rate: int, reasons: dict[str, str]) -> str | io.BytesIO:
+def audio_source(utterance: Utterance, sample_rate: int, reasons: dict[str, str]) -> str | io.BytesIO:
     """The audio file, or where the utterance is only a part of it, that part as a file in memory.
 
     The part is empty where it cannot be read, and `reasons` says why.
@@ -110,3 +102,23 @@ def _source(utterance: Utterance, sample_rate: int, reasons: dict[str, str]) -> 
     soundfile.write(stream, samples, sample_rate, format="WAV", subtype="FLOAT")
     stream.seek(0)
     return stream
+
+
+def write_decoded(
+    folder: Path, name: str, utterances: Sequence[Utterance], heard: Sequence[Hypothesis]
+) -> None:
+    """Write NAME.jsonl with word times, and for sclite NAME.hyp.trn, NAME.ref.trn and NAME.ctm."""
+    speakers = {row.utt_id: row.speaker for row in utterances}
+    lines = b"".join(msgspec.json.encode(hyp) + b"\n" for hyp in heard)
+    write_bytes(folder / f"{name}.jsonl", lines)
+    hyps = [
+        formats.Transcript(utt_id=hyp.utt_id, text=hyp.text, speaker=speakers[hyp.utt_id]) for hyp in heard
+    ]
+    formats.write_trn(folder / f"{name}.hyp.trn", hyps)
+    formats.write_trn(folder / f"{name}.ref.trn", references(utterances))
+    formats.write_ctm(folder / f"{name}.ctm", heard)
+
+
+def read_decoded(folder: Path, name: str) -> list[Hypothesis]:
+    """What `write_decoded` wrote to NAME.jsonl."""
+    return msgspec.json.Decoder(Hypothesis).decode_lines((folder / f"{name}.jsonl").read_bytes())

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asr.cli.transcribe import BeamOption, DeviceOption, ModelOption, check_writable, report
+from asr.cli.decoding import (
+    BeamOption,
+    DecoderOption,
+    DeviceOption,
+    LexiconOption,
+    LmOption,
+    LmWeightOption,
+    ModelOption,
+)
+from asr.cli.transcribe import check_writable, report
 from asr.errors import AsrError
 from asr.files import printable, write_text
 from asr.progress import track
@@ -31,7 +40,11 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE", help="Write what was heard: .trn, .jsonl, or else Kaldi text."),
     ] = None,
+    decoder: DecoderOption = None,
     beam: BeamOption = None,
+    lm: LmOption = None,
+    lexicon: LexiconOption = None,
+    lm_weight: LmWeightOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Decode a test set in LibriSpeech's layout and score it.
@@ -53,7 +66,9 @@ def evaluate(
     from asr.scoring.wer import score
     from asr.transcribe import Recogniser
 
-    recogniser = Recogniser.load(model, device, beam=beam, nbest=1)
+    recogniser = Recogniser.load(
+        model, device, decoder=decoder, beam=beam, nbest=1, lexicon=lexicon, lm=lm, lm_weight=lm_weight
+    )
     began = time.perf_counter()
     hyps = _decode(recogniser, utterances)
     seconds = time.perf_counter() - began

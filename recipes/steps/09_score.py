@@ -29,24 +29,24 @@ def run(recipe: Recipe) -> list[str]:
     import msgspec
 
     from asr.files import write_bytes, write_text
+    from asr.scoring.calibration import calibration
     from asr.scoring.figures import figures
-    from asr.scoring.formats import read_transcripts
     from asr.scoring.pairing import pair
     from asr.scoring.report import text_report
     from asr.scoring.significance import bootstrap_interval
     from asr.scoring.wer import score
     from recipes.card import result_line
-    from recipes.evaluation import evaluation_sets, label, references
+    from recipes.evaluation import evaluation_sets, label, read_decoded, references, transcripts
 
     options, folder = recipe.config.scoring, recipe.exp / "score"
     lines = []
     for name, utterances in evaluation_sets(recipe).items():
-        report = score(
-            pair(references(utterances), read_transcripts(recipe.exp / "decode" / f"{name}.jsonl"))
-        )
+        heard = read_decoded(recipe.exp / "decode", name)
+        report = score(pair(references(utterances), transcripts(heard)))
+        sure = calibration(report, {hyp.utt_id: [word.confidence for word in hyp.words] for hyp in heard})
         interval = bootstrap_interval(report, replicates=options.bootstrap, seed=options.seed)
-        write_text(folder / f"{name}.txt", text_report(report, interval, details=True))
-        found = figures(report, interval)
+        write_text(folder / f"{name}.txt", text_report(report, interval, details=True, sure=sure))
+        found = figures(report, interval, sure)
         write_bytes(folder / f"{name}.json", msgspec.json.format(msgspec.json.encode(found)) + b"\n")
         lines.append(result_line(label(recipe, name), found))
     return [f"reports in {recipe.shown(folder)}", *lines]
