@@ -5,10 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.compiled import compiled_part
+
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
 ROOT = 0
+NONE = -1
 
 
 class Tree(NamedTuple):
@@ -117,3 +120,17 @@ def spelling_of(tree: Tree, node: int) -> list[int]:
         units.append(int(tree.units[node]))
         node = int(tree.parents[node])
     return units[::-1]
+
+
+@compiled_part
+def child_of(tree: Tree, node: int, unit: int) -> int:
+    """The child by a unit; NONE where there is none."""
+    low, high = tree.children[node], tree.children[node + 1]
+    end = high
+    while low < high:
+        middle = (low + high) // 2
+        if tree.units[middle] < unit:
+            low = middle + 1
+        else:
+            high = middle
+    return int(low) if low < end and tree.units[low] == unit else NONE

@@ -5,102 +5,186 @@ would crowd the beam (Ortmanns, Ney and Eiden 1996, "Language-model look-ahead f
 recognition"). Exact for every context (Nolden, Ney and Schlüter 2011, "Exploiting sparseness of backing-off
 language models for efficient look-ahead in LVCSR"): the words below a node that the context has an arc for
 are few, and the others are worth what they are in the shorter context. So the arcs of each state are sorted
-once as the spellings are, where the words below a node are neighbours.
+once as the spellings are, where the words below a node are neighbours (`arcs_by_spelling.py`).
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.compiled import compiled
-from asr.decoding.lexicon_tree import ROOT, Tree, best_below
-from asr.decoding.ngrams import UNKNOWN, Ngrams
+from asr.compiled import compiled, compiled_part
+from asr.decoding.arcs_by_spelling import BLOCK, Arcs, arcs_by_spelling
+from asr.decoding.lexicon_tree import NONE, ROOT, Tree, best_below
+from asr.decoding.pairs import bucket_of
+from asr.lm.automaton import Automaton
+from asr.lm.tables import UNK
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 
-BLOCK = 32
-"""Arcs of which the best is kept, so that the best of thousands is found in tens of steps."""
+MOST_PENDING = 60.0
+"""Nats of the look-ahead at most, so that no probability underflows by it."""
+
+
+class Costs(NamedTuple):
+    """What words contribute, in nats."""
+
+    bonuses: Floats  # (L,) that each label adds beside the language model
+    lm_ids: Ints  # (L,) the word of the language model
+    lm_weight: float
+    spelled_word: float  # that a word adds which is spelled freely; -inf where none may be
+    spelled_unit: float  # that each of its units adds, at most 0
 
 
 class LookAhead(NamedTuple):
     """Scores in nats, weighted, with the bonus of the word, less the best of all words without context."""
 
     bases: Floats  # (M,) of each node without context, at most 0
-    offsets: NDArray[np.int64]  # (S+1,) arcs of state s, but state 0, are offsets[s]:offsets[s+1]
-    spellings: Ints  # (B,) the places of the spellings in their order, ascending within a state
-    scores: NDArray[np.float32]  # (B,)
-    peaks: NDArray[np.float32]  # (B / BLOCK,) best score of each block
+    arcs: Arcs
+    roots: Singles  # (S,) of the root after each state: the best of all words
+    spelled: (
+        Singles  # (S,) after each state, of a word that is spelled, before its units; (0,) if none may be
+    )
+    most_gain: float  # the greatest factor of a word times that of the root after it
 
 
-def build_look_ahead(
-    tree: Tree, ngrams: Ngrams, lm_ids: Ints, bonuses: Floats, lm_weight: float
-) -> LookAhead:
-    """Sort the model's arcs by spelling.
+class Cache(NamedTuple):
+    """Look-aheads that were computed, each in the one place where it may be; a newer one takes the place."""
+
+    nodes: Ints
+    states: Ints
+    values: Floats
+
+
+def build_look_ahead(tree: Tree, automaton: Automaton, costs: Costs) -> LookAhead:
+    """Sort the model's arcs by spelling, and find the best of all words after every state.
 
     Words without the model are left out of the contexts: they are worth what they are without one.
-
-    Args:
-        lm_ids, bonuses: (L,) of each label, the model's word and what is added for it.
     """
-    unigrams = ngrams.log_probs[lm_ids].astype(np.float64)
+    unigrams = automaton.log_probs[costs.lm_ids].astype(np.float64)
     impossible = ~np.isfinite(unigrams)
-    values = np.where(impossible, -np.inf, lm_weight * np.where(impossible, 0.0, unigrams) + bonuses)
+    values = np.where(
+        impossible, -np.inf, costs.lm_weight * np.where(impossible, 0.0, unigrams) + costs.bonuses
+    )
     best = best_below(tree, values)
     if not np.isfinite(best[ROOT]):
         best[:] = 0.0
-    offsets, spellings, scores = _sorted_arcs(
-        ngrams, tree.spelled, lm_ids, bonuses - best[ROOT], float(lm_weight)
+    arcs = arcs_by_spelling(
+        automaton, tree.spelled, costs.lm_ids, costs.bonuses - best[ROOT], costs.lm_weight
     )
-    padded = np.full(-(-len(scores) // BLOCK) * BLOCK, -np.inf, np.float32)
-    padded[: len(scores)] = scores
-    return LookAhead(
-        best - best[ROOT],
-        offsets,
-        spellings,
-        scores,
-        np.ascontiguousarray(padded.reshape(-1, BLOCK).max(axis=1)),
+    may_spell = costs.spelled_word > -math.inf
+    roots, spelled = _best_after_states(
+        automaton, arcs, costs.lm_weight, costs.spelled_word - float(best[ROOT]), may_spell
     )
+    most_gain = math.exp(min(float(best[ROOT]) + float(roots.max()), MOST_PENDING))
+    return LookAhead(best - best[ROOT], arcs, roots, spelled, most_gain)
 
 
 @compiled
-def _sorted_arcs(
-    ngrams: Ngrams, spelled: Ints, lm_ids: Ints, bonuses: Floats, lm_weight: float
-) -> tuple[NDArray[np.int64], Ints, NDArray[np.float32]]:
-    """Offsets, spellings and scores of the arcs, by counting: the arcs of each word, then each state."""
-    num_words, num_states = ngrams.offsets[1], len(ngrams.offsets) - 1
-    num_arcs = len(ngrams.words)
-    spellings_of = np.zeros(num_words, np.int64)
-    for place in range(len(spelled)):
-        word = lm_ids[spelled[place]]
-        if word != UNKNOWN:
-            spellings_of[word] += 1
-    ends = np.zeros(num_words + 1, np.int64)
-    offsets = np.zeros(num_states + 1, np.int64)
-    for state in range(1, num_states):
-        offsets[state + 1] = offsets[state]
-        for arc in range(ngrams.offsets[state], ngrams.offsets[state + 1]):
-            ends[ngrams.words[arc] + 1] += 1
-            offsets[state + 1] += spellings_of[ngrams.words[arc]]
-    for word in range(num_words):
-        ends[word + 1] += ends[word]
-    arcs, states = np.empty(num_arcs, np.int32), np.empty(num_arcs, np.int32)
-    for state in range(1, num_states):
-        for arc in range(ngrams.offsets[state], ngrams.offsets[state + 1]):
-            word = ngrams.words[arc]
-            arcs[ends[word]], states[ends[word]] = arc, state
-            ends[word] += 1  # afterwards the end of this word's arcs, so the begin of the next word's
-    spellings, scores = np.empty(offsets[num_states], np.int32), np.empty(offsets[num_states], np.float32)
-    filled = offsets[:-1].copy()
-    for place in range(len(spelled)):
-        label = spelled[place]
-        word = lm_ids[label]
-        if word == UNKNOWN:
-            continue
-        for k in range(ends[word - 1], ends[word]):
-            log_prob, at = ngrams.log_probs[arcs[k]], filled[states[k]]
-            spellings[at] = place
-            scores[at] = lm_weight * log_prob + bonuses[label] if log_prob > -np.inf else -np.inf
-            filled[states[k]] += 1
-    return offsets, spellings, scores
+def _best_after_states(
+    automaton: Automaton, arcs: Arcs, lm_weight: float, spelled_word: float, may_spell: bool
+) -> tuple[Singles, Singles]:
+    """`roots` and `spelled` of `LookAhead`. A state comes after the shorter one that it backs off to."""
+    num_states = len(automaton.backoff_states)
+    roots, spelled = np.zeros(num_states, np.float32), np.empty(num_states if may_spell else 0, np.float32)
+    unknown = np.empty(len(spelled))  # log P(<unk> | state)
+    for state in range(num_states):
+        shorter, backoff = automaton.backoff_states[state], automaton.backoff_log_probs[state]
+        if state > 0:
+            best = best_of(arcs, arcs.offsets[state], arcs.offsets[state + 1])
+            roots[state] = max(best, weighted(lm_weight, backoff) + roots[shorter])
+        if may_spell:
+            first = automaton.offsets[state]  # <unk> is the word 0: if the state has an arc for it, the first
+            if first < automaton.offsets[state + 1] and automaton.words[first] == UNK:
+                unknown[state] = automaton.log_probs[first]
+            else:
+                unknown[state] = backoff + unknown[shorter]
+            spelled[state] = weighted(lm_weight, unknown[state]) + spelled_word
+            roots[state] = max(roots[state], spelled[state])
+    return roots, spelled
+
+
+@compiled_part
+def look_ahead_cache(beam: int) -> Cache:
+    """An empty one."""
+    size = 4096
+    while size < 128 * beam and size < 2**17:
+        size *= 2
+    return Cache(np.full(size, NONE, np.int32), np.empty(size, np.int32), np.empty(size))
+
+
+@compiled_part
+def factor_of(score: float) -> float:
+    """A look-ahead as a factor of probabilities."""
+    return math.exp(min(max(score, -MOST_PENDING), MOST_PENDING))
+
+
+@compiled_part
+def ahead_of(
+    tree: Tree, automaton: Automaton, look: LookAhead, costs: Costs, cache: Cache, node: int, depth: int,
+    state: int,
+) -> float:  # fmt: skip
+    """The factor of the look-ahead of a node after a context; M and more are nodes outside the lexicon.
+
+    Args:
+        depth: units from the root to the node.
+    """
+    if node == ROOT:
+        return factor_of(look.roots[state])
+    if node >= len(look.bases):
+        return factor_of(look.spelled[state] + depth * costs.spelled_unit)
+    at = bucket_of(node, state, len(cache.nodes))
+    if cache.nodes[at] == node and cache.states[at] == state:
+        return float(cache.values[at])
+    best, backed_off, shorter = -np.inf, 0.0, state
+    first, last = tree.spans[node, 0], tree.spans[node, 1]
+    while shorter > 0:
+        end = look.arcs.offsets[shorter + 1]
+        begin = _lower(look.arcs.spellings, look.arcs.offsets[shorter], end, first)
+        end = _lower(look.arcs.spellings, begin, end, last)
+        best = max(best, backed_off + best_of(look.arcs, begin, end))
+        backed_off += weighted(costs.lm_weight, automaton.backoff_log_probs[shorter])
+        shorter = automaton.backoff_states[shorter]
+    best = max(best, backed_off + look.bases[node])
+    if len(look.spelled) > 0:
+        best = max(best, look.spelled[state] + depth * costs.spelled_unit)
+    value = factor_of(best)
+    cache.nodes[at], cache.states[at], cache.values[at] = node, state, value
+    return value
+
+
+@compiled_part
+def weighted(weight: float, log_prob: float) -> float:
+    """What cannot be cannot be with a weight of 0 either."""
+    return weight * log_prob if log_prob > -np.inf else -np.inf
+
+
+@compiled_part
+def best_of(arcs: Arcs, begin: int, end: int) -> float:
+    """The best score of neighbouring arcs."""
+    best = np.float32(-np.inf)
+    while begin < end and begin % BLOCK != 0:
+        best = max(best, arcs.scores[begin])
+        begin += 1
+    while begin + BLOCK <= end:
+        best = max(best, arcs.peaks[begin // BLOCK])
+        begin += BLOCK
+    while begin < end:
+        best = max(best, arcs.scores[begin])
+        begin += 1
+    return float(best)
+
+
+@compiled_part
+def _lower(values: Ints, low: int, high: int, value: int) -> int:
+    """The first place from low to high whose value is not below `value`."""
+    while low < high:
+        middle = (low + high) // 2
+        if values[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low

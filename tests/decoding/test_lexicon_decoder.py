@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from asr.decoding.alignment import align
 from asr.decoding.lexicon_decoder import LexiconDecoder, Reading
+from asr.decoding.prefix_beam import prefix_beam_search
 from asr.errors import AsrError
 from tests.decoding.word_models import WordModel, arrays_of, draw_model
 
 ALL = 5_000
 """A beam that no tiny lattice fills."""
+TOKENS = ["<blank>", "|", "x", "y", "z"]
 Lexicon = list[tuple[str, list[int]]]
 Words = tuple[str, ...]
 
@@ -36,22 +38,45 @@ class Case:
     lm_weight: float = 0.7
     word_score: float = 0.4
     unk_score: float = -0.8
+    spelled_word_score: float = -math.inf
+    spelled_unit_score: float = -0.3
+
+    @property
+    def may_spell(self) -> bool:
+        return self.spelled_word_score > -math.inf
 
     def decoder(self, **options) -> LexiconDecoder:
         weights = {"lm_weight": self.lm_weight, "word_score": self.word_score, "unk_score": self.unk_score}
         plain = {"boundary": self.boundary, "beam": ALL, "top": 99, "recombine": False}
+        if self.may_spell:
+            weights |= {
+                "spelled_word_score": self.spelled_word_score,
+                "spelled_unit_score": self.spelled_unit_score,
+                "tokens": TOKENS,
+            }
         options = plain | weights | options
         return LexiconDecoder(self.lexicon, arrays_of(self.model), self.model.vocabulary, **options)
 
     def bonus(self, words: Words) -> float:
-        unknown = sum(word not in self.model.vocabulary for word in words)
-        return self.word_score * len(words) + self.unk_score * unknown
+        spelled = [word for word in words if word.islower()]
+        unknown = sum(word not in self.model.vocabulary for word in words) - len(spelled)
+        total = self.word_score * len(words) + self.unk_score * unknown
+        for word in spelled:
+            total += self.spelled_word_score + self.spelled_unit_score * len(word)
+        return total
+
+    def words_at(self, units: tuple[int, ...]) -> set[str]:
+        """The words of the lexicon that units spell, else the one that is made of them."""
+        known = {word for word, spelling in self.lexicon if tuple(spelling) == units}
+        if known or not self.may_spell or not units:
+            return known
+        return {"".join(TOKENS[unit] for unit in units)}
 
     def total(self, acoustic: float, words: Words) -> float:
         return acoustic + self.lm_weight * self.model.sentence(words) + self.bonus(words)
 
 
-def draw_case(seed: int, num_classes: int, with_boundary: bool) -> Case:
+def draw_case(seed: int, num_classes: int, with_boundary: bool, may_spell: bool = False) -> Case:
     rng = np.random.default_rng(seed)
     names = ["A", "B", "C", "D", "E"][: rng.integers(1, 6)]
     first_unit = 2 if with_boundary else 1
@@ -60,34 +85,25 @@ def draw_case(seed: int, num_classes: int, with_boundary: bool) -> Case:
         spelling = rng.integers(first_unit, num_classes, rng.integers(1, 4)).tolist()
         lexicon.append((names[rng.integers(len(names))], spelling))
     known = sorted({word for word, _ in lexicon if rng.random() < 0.8} | {lexicon[0][0]})
-    return Case(
-        lexicon, draw_model(rng, [*known, "Z"], int(rng.integers(1, 4))), 1 if with_boundary else None
-    )
+    words = draw_model(rng, [*known, "Z"], int(rng.integers(1, 4)))
+    price = -0.5 if may_spell and with_boundary else -math.inf
+    return Case(lexicon, words, 1 if with_boundary else None, spelled_word_score=price)
 
 
 def texts_of(units: tuple[int, ...], case: Case) -> Counter[Words]:
     """All texts that units spell, and in how many ways the units can be cut into them."""
-    spelled = words_of(case.lexicon)
     if case.boundary is not None:
         parts = [
             tuple(g) for is_end, g in itertools.groupby(units, lambda u: u == case.boundary) if not is_end
         ]
-        return Counter(itertools.product(*(spelled.get(part, set()) for part in parts)))
+        return Counter(itertools.product(*(case.words_at(part) for part in parts)))
     texts: list[Counter[Words]] = [Counter({(): 1})]
     for end in range(1, len(units) + 1):
         texts.append(Counter())
         for begin in range(end):
-            for word in spelled.get(units[begin:end], ()):
+            for word in case.words_at(units[begin:end]):
                 texts[end].update({(*text, word): ways for text, ways in texts[begin].items()})
     return texts[-1]
-
-
-def words_of(lexicon: Lexicon) -> dict[tuple[int, ...], set[str]]:
-    """The words of each spelling."""
-    spelled = defaultdict(set)
-    for word, spelling in lexicon:
-        spelled[tuple(spelling)].add(word)
-    return spelled
 
 
 def every_alignment(log_probs: np.ndarray, case: Case) -> dict[Words, float]:
@@ -105,7 +121,7 @@ def read(decoder: LexiconDecoder, log_probs: np.ndarray, nbest: int = ALL) -> li
     return decoder.decode(log_probs[None], [len(log_probs)], nbest=nbest)[0]
 
 
-cases = st.builds(draw_case, st.integers(0, 10**6), st.integers(3, 4), st.booleans())
+cases = st.builds(draw_case, st.integers(0, 10**6), st.integers(3, 4), st.booleans(), st.booleans())
 
 
 @given(
@@ -116,10 +132,10 @@ cases = st.builds(draw_case, st.integers(0, 10**6), st.integers(3, 4), st.boolea
 )
 @settings(max_examples=80, deadline=None)
 def test_a_full_beam_is_every_alignment(case: Case, seed: int, num_frames: int, sharpness: float) -> None:
-    """All texts, in order, with all three scores."""
+    """All texts, in order, with all three scores; words spelled freely where they may be."""
     log_probs = random_log_probs(seed, num_frames, 4, sharpness=sharpness)
     expected = every_alignment(log_probs, case)
-    readings = read(case.decoder(), log_probs)
+    readings = read(case.decoder(tokens=TOKENS[:4]), log_probs)
 
     assert {tuple(r.words): r.acoustic for r in readings} == pytest.approx(dict(expected), abs=1e-6)
     assert len(readings) == len(expected)
@@ -139,7 +155,7 @@ def test_recombined_scores_are_of_their_own_words(case: Case, seed: int, num_fra
     """Never more than all alignments of these words."""
     log_probs = random_log_probs(seed, num_frames, 4)
     expected = every_alignment(log_probs, case)
-    readings = read(case.decoder(recombine=True), log_probs)
+    readings = read(case.decoder(recombine=True, tokens=TOKENS[:4]), log_probs)
     assert len({tuple(r.words) for r in readings}) == len(readings) <= len(expected)
     for reading in readings:
         words = tuple(reading.words)
@@ -159,10 +175,9 @@ def test_recombination_seldom_changes_the_best_text() -> None:
     assert same >= 50
 
 
-def plain_search(log_probs: np.ndarray, case: Case, beam: int, top: int) -> dict[Words, float]:
+def plain_search(log_probs: np.ndarray, case: Case, beam: int, top: int, near: float) -> dict[Words, float]:
     """The totals of the beam's texts: a dictionary of (units of the word, words) a frame, kept apart."""
-    spelled = words_of(case.lexicon)
-    starts = {spelling[:n] for spelling in spelled for n in range(len(spelling) + 1)}
+    starts = {tuple(spelling[:n]) for _, spelling in case.lexicon for n in range(len(spelling) + 1)}
     model, ids = case.model, {w: k for k, w in enumerate(case.model.vocabulary)}
 
     def context_of(words: Words) -> tuple[int, ...]:
@@ -174,8 +189,11 @@ def plain_search(log_probs: np.ndarray, case: Case, beam: int, top: int) -> dict
 
     def ahead(units: tuple[int, ...], words: Words) -> float:
         """The best word below: after the context if the model has that, else after the shorter one."""
-        below = {w for spelling, ws in spelled.items() if spelling[: len(units)] == units for w in ws}
+        below = {word for word, spelling in case.lexicon if tuple(spelling[: len(units)]) == units}
         best, backoff, context = -np.inf, 0.0, context_of(words)
+        if case.may_spell:
+            best = case.lm_weight * model.log_prob(context, 0) + case.word_score + case.spelled_word_score
+            best += case.spelled_unit_score * len(units)
         while context:
             for word in below & ids.keys():
                 if (*context, ids[word]) in model.log_probs:
@@ -184,7 +202,7 @@ def plain_search(log_probs: np.ndarray, case: Case, beam: int, top: int) -> dict
             backoff += case.lm_weight * model.backoffs.get(context, 0.0)
             context = context[1:]
         unigrams = [case.lm_weight * model.log_probs[(ids.get(w, 0),)] + case.bonus((w,)) for w in below]
-        return max(best, backoff + max(unigrams))
+        return max([best, *(backoff + score for score in unigrams)])
 
     def factor(key: tuple[tuple[int, ...], Words]) -> float:
         return known(key[1]) + ahead(*key)
@@ -192,6 +210,7 @@ def plain_search(log_probs: np.ndarray, case: Case, beam: int, top: int) -> dict
     now = {((), ()): (0.0, -np.inf)}
     for frame in log_probs:
         ranked = sorted(range(len(frame)), key=lambda c, frame=frame: (-frame[c], c))[:top]
+        ranked = [c for c in ranked if frame[c] >= frame.max() - near]
         new = defaultdict(lambda: [-np.inf, -np.inf])
         for (units, words), (blank, unit) in now.items():
             both, last = np.logaddexp(blank, unit), units[-1] if units else case.boundary
@@ -199,9 +218,12 @@ def plain_search(log_probs: np.ndarray, case: Case, beam: int, top: int) -> dict
             if last is not None:
                 stays = both if not units else unit
                 new[units, words][1] = np.logaddexp(new[units, words][1], stays + frame[last])
+            if near < np.inf and ranked == [0]:
+                continue
             for c in range(1, len(frame)):
-                targets = [((*units, c), words)] if (*units, c) in starts else []
-                ends = [(*words, w) for w in spelled.get(units, ())] if c in ranked else []
+                grows = (*units, c) in starts or (case.may_spell and c != case.boundary)
+                targets = [((*units, c), words)] if grows else []
+                ends = [(*words, w) for w in case.words_at(units)] if c in ranked else []
                 if case.boundary is None:
                     targets += [((c,), longer) for longer in ends if (c,) in starts]
                 elif c == case.boundary:
@@ -213,22 +235,33 @@ def plain_search(log_probs: np.ndarray, case: Case, beam: int, top: int) -> dict
         alive = {key: ends for key, ends in new.items() if np.logaddexp(*ends) > -np.inf}
         scores = {key: np.logaddexp(*ends) + factor(key) for key, ends in alive.items()}
         best = sorted(alive, key=lambda key, scores=scores: -scores[key])
-        assume(len(best) <= beam or scores[best[beam - 1]] - scores[best[beam]] > 1e-6)  # no tie decides
+        assume(len(best) <= beam or scores[best[beam - 1]] - scores[best[beam]] > 1e-5)  # no tie decides
         now = {key: (alive[key][0], alive[key][1]) for key in best[:beam]}
     found: dict[Words, float] = defaultdict(lambda: -np.inf)
     for (units, words), ends in now.items():
-        for text in [words] if not units else [(*words, w) for w in spelled.get(units, ())]:
+        for text in [words] if not units else [(*words, w) for w in case.words_at(units)]:
             found[text] = np.logaddexp(found[text], np.logaddexp(*ends))
     return {text: case.total(acoustic, text) for text, acoustic in found.items()}
 
 
-@given(case=cases, seed=st.integers(0, 10**6), beam=st.integers(1, 12), top=st.integers(1, 5))
-@settings(max_examples=80, deadline=None)
-def test_a_narrow_beam_is_the_plain_searchs(case: Case, seed: int, beam: int, top: int) -> None:
+@given(
+    case=cases,
+    seed=st.integers(0, 10**6),
+    beam=st.integers(1, 12),
+    top=st.integers(1, 5),
+    near=st.sampled_from([math.inf, 1.0, 3.0]),
+    blank_score=st.sampled_from([0.0, -1.0, 0.5]),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_narrow_beam_is_the_plain_searchs(
+    case: Case, seed: int, beam: int, top: int, near: float, blank_score: float
+) -> None:
     """Pruned alike: look-ahead, the classes that begin something, what leaves the beam and comes back."""
     log_probs = random_log_probs(seed, 12, 5, sharpness=3.0)
-    expected = plain_search(log_probs, case, beam, top)
-    readings = read(case.decoder(beam=beam, top=top), log_probs)
+    shifted = log_probs + blank_score * np.eye(5)[0]
+    expected = plain_search(shifted, case, beam, top, near)
+    options = {"beam": beam, "top": top, "class_threshold": near, "blank_score": blank_score}
+    readings = read(case.decoder(**options), log_probs)
     if not expected:
         assert [reading.is_whole for reading in readings] == [False]
         return
@@ -315,7 +348,7 @@ def test_batches_padding_and_repetition_change_nothing() -> None:
 def test_a_threshold_and_a_long_row_stay_finite() -> None:
     """Thousands of frames, whose probability underflows, and more histories than there was room for."""
     case = draw_case(12, 5, True)
-    log_probs = random_log_probs(2, 3000, 5, sharpness=1.0) - 2.0
+    log_probs = random_log_probs(2, 3000, 5, sharpness=1.0)
     wide = read(case.decoder(beam=40, recombine=True), log_probs)[0]
     narrow = read(case.decoder(beam=40, recombine=True, threshold=0.5), log_probs)[0]
     assert math.isfinite(wide.total)
@@ -330,12 +363,87 @@ def test_words_that_the_model_lacks_need_a_score() -> None:
     assert read(case.decoder(unk_score=0.0), sounds)[0].words == ["B"]
 
 
-def test_one_unit_words_without_a_boundary_are_a_model_of_units() -> None:
-    """Equal units in a row need a blank between them, and every unit has its probability."""
-    lexicon: Lexicon = [("a", [1]), ("b", [2])]
-    case = Case(lexicon, model(["a", "b"], order=3), None)
-    log_probs = random_log_probs(4, 5, 3)
-    assert {tuple(r.words) for r in read(case.decoder(), log_probs)} == set(every_alignment(log_probs, case))
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_one_unit_words_without_a_boundary_are_a_model_of_units(order: int) -> None:
+    """Characters or word pieces with their own n-gram model: prefix beam search times P(units)."""
+    units = ["_", "A", "B"]
+    words = model(units, order=order)
+    case = Case([(unit, [k]) for k, unit in enumerate(units, start=1)], words, None)
+    log_probs = random_log_probs(4, 6, 4)
+    readings = read(case.decoder(), log_probs)
+    paths = prefix_beam_search(log_probs[None], [6], beam=ALL, top=4, nbest=ALL)[0]
+    acoustic = {tuple(units[k - 1] for k in path.ids): path.score for path in paths}
+    assert {tuple(r.words): r.acoustic for r in readings} == pytest.approx(acoustic, abs=1e-6)
+    best = max(acoustic, key=lambda text: case.total(acoustic[text], text))
+    assert tuple(readings[0].words) == best
+    assert tuple(read(case.decoder(beam=30, recombine=True), log_probs)[0].words) == best
+
+
+def test_a_word_outside_the_lexicon_is_spelled_at_its_price() -> None:
+    """The lexicon's word wins until a spelled one costs less than what the sound says against it."""
+    case = Case([("A", [2, 3])], model(["A"]), 1)
+    sounds = np.log(np.full((4, 5), 0.01) + 0.95 * np.eye(5)[[2, 3, 4, 1]])
+    for price, words in ((0.0, ["xyz"]), (-30.0, ["A"])):
+        case = replace(case, spelled_word_score=price)
+        readings = read(case.decoder(beam=30, recombine=True), sounds, nbest=9)
+        assert readings[0].words == words
+        for reading in readings:
+            text = tuple(reading.words)
+            parts = reading.acoustic + case.lm_weight * case.model.sentence(text) + case.bonus(text)
+            assert reading.total == pytest.approx(parts, abs=1e-6)
+    assert readings[0].ids[:2] == [2, 3]
+
+
+def test_a_spelled_word_is_none_of_the_lexicon() -> None:
+    """However cheap, units that a word of the lexicon has are that word; its beginning may be another."""
+    case = Case([("A", [2, 3])], model(["A"]), 1, spelled_word_score=3.0)
+    for classes, words in (([2, 3, 1], ["A"]), ([2, 0, 1], ["x"]), ([2, 1, 2], ["x", "x"])):
+        sounds = np.log(np.full((3, 5), 1e-9) + np.eye(5)[classes])
+        assert read(case.decoder(beam=30, recombine=True), sounds)[0].words == words
+
+
+def test_spelled_words_of_a_long_row_have_room() -> None:
+    """More prefixes than there was room for at first."""
+    case = Case([("A", [2, 3])], model(["A"]), 1, spelled_word_score=0.0, spelled_unit_score=0.0)
+    log_probs = random_log_probs(5, 2000, 5, sharpness=3.0)
+    best = read(case.decoder(beam=8, recombine=True), log_probs)[0]
+    assert math.isfinite(best.total)
+    assert len({word for word in best.words if word.islower()}) > 16 * 8 / 2
+
+
+def test_hotwords_are_preferred() -> None:
+    words = model(["TO", "TWO", "A"])
+    sounds = np.log(np.full((5, 6), 0.01) + 0.95 * np.eye(6)[[2, 3, 0, 1, 4]])
+    case = Case(TO_TWO, words, 1)
+    for word in ("TO", "TWO"):
+        plain = {tuple(r.words): r.total for r in read(case.decoder(), sounds)}
+        hot = read(case.decoder(hotwords={word: 9.0}), sounds)
+        assert hot[0].words[0] == word
+        for reading in hot:
+            text = tuple(reading.words)
+            assert reading.total == pytest.approx(plain[text] + 9.0 * text.count(word), abs=1e-6)
+
+
+def test_a_hotword_that_the_lexicon_lacks_is_spelled() -> None:
+    """It needs no unk_score, though the language model does not know it; two letters alike need a blank."""
+    case = Case([("A", [2])], model(["A"]), 1, unk_score=-math.inf)
+    sounds = np.log(np.full((5, 5), 0.01) + 0.95 * np.eye(5)[[3, 0, 3, 4, 1]])
+    decoder = case.decoder(hotwords={"yyz": 5.0}, tokens=TOKENS, recombine=True)
+    best = read(decoder, sounds)[0]
+    assert (best.words, best.ids) == (["yyz"], [3, 3, 4])
+    assert best.lm == pytest.approx(case.model.sentence(("yyz",)), abs=1e-6)
+    assert best.total == pytest.approx(best.acoustic + 0.7 * best.lm + 0.4 + 5.0, abs=1e-6)
+
+
+def test_threads_change_nothing() -> None:
+    """As given, whatever ends first; and an error in one is raised."""
+    case = draw_case(11, 4, True)
+    decoder = case.decoder(beam=6, recombine=True)
+    log_probs, lens = random_log_probs(1, 9, 20, 6), [20, 0, 1, 13, 7, 20, 2, 19, 3]
+    assert decoder.decode(log_probs, lens, threads=3) == decoder.decode(log_probs, lens)
+    log_probs[6, 1] = 0.0
+    with pytest.raises(AsrError, match=r"row 6 of the log-prob.* a sum of 6 in frame 1"):
+        decoder.decode(log_probs, lens, threads=3)
 
 
 @pytest.mark.parametrize(
@@ -352,6 +460,17 @@ def test_one_unit_words_without_a_boundary_are_a_model_of_units() -> None:
         ({"lexicon": [("A", [0])]}, "'A' is spelled with class 0"),
         ({"vocabulary": ["<unk>", "<s>", "</s>", "X", "Y"]}, "none in common"),
         ({"vocabulary": ["A", "B"]}, "begins with <unk>"),
+        ({"class_threshold": 0.0}, "class_threshold above 0"),
+        ({"blank_score": -math.inf}, "blank_score: a number"),
+        ({"unk_score": 0.0, "lexicon": [("C", [2])]}, "such as 'B'.*such as 'C'.*none in common"),
+        ({"hotwords": {"A": math.nan}}, "hotword 'A': a number of nats"),
+        ({"hotwords": {"xq": 1.0}, "tokens": TOKENS}, "hotword 'xq': not in the lexicon, and 'q' is none"),
+        ({"hotwords": {"xy": 1.0}}, "hotword 'xy': not in the lexicon"),
+        ({"hotwords": {"": 1.0}, "tokens": TOKENS}, "hotword ''.* empty"),
+        ({"spelled_word_score": -1.0}, "no tokens given"),
+        ({"spelled_word_score": -1.0, "tokens": TOKENS, "boundary": None}, "no boundary given"),
+        ({"spelled_word_score": math.nan}, "spelled_word_score: a number"),
+        ({"spelled_unit_score": 0.1}, "spelled_unit_score of at most 0"),
     ],
 )
 def test_impossible_arguments(wrong: dict[str, object], sentence: str) -> None:
@@ -374,5 +493,13 @@ def test_log_probabilities_that_do_not_fit() -> None:
         read(decoder, np.zeros((3, 4)))
     with pytest.raises(AsrError, match="nbest of at least 1"):
         read(decoder, np.zeros((3, 8)), nbest=0)
+    with pytest.raises(AsrError, match="threads of at least 1"):
+        decoder.decode(np.zeros((1, 3, 8)), [3], threads=0)
+    with pytest.raises(AsrError, match=r"sum to 1 expected.* a sum of 8 in frame 0"):
+        read(decoder, np.zeros((3, 8)))
+    with pytest.raises(AsrError, match="a sum of inf in frame 0"):
+        read(decoder, np.full((3, 8), 900.0))
+    with pytest.raises(AsrError, match="of 5 classes, but there are 4 tokens"):
+        read(LexiconDecoder([("A", [2])], boundary=1, beam=4, top=4, tokens=TOKENS[:4]), np.zeros((3, 5)))
     with pytest.raises(AsrError, match="frame 0"):
         read(decoder, np.full((3, 8), np.nan))

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from asr.decoding.arcs_by_spelling import BLOCK
 from asr.decoding.lexicon_tree import build_tree, spelling_of
-from asr.decoding.look_ahead import BLOCK, build_look_ahead
+from asr.decoding.look_ahead import Costs, build_look_ahead
 from tests.decoding.word_models import arrays_of, draw_model
 
 LM_WEIGHT = 0.7
@@ -46,7 +47,7 @@ def test_arcs_are_sorted_by_spelling(seed: int) -> None:
     ngrams = arrays_of(model)
     lm_ids = np.concatenate([np.arange(3, 11), [0, 0, 0, 0]]).astype(np.int32)  # four words are unknown
     bonuses = rng.normal(size=12)
-    look = build_look_ahead(tree, ngrams, lm_ids, bonuses, LM_WEIGHT)
+    look = build_look_ahead(tree, ngrams, Costs(bonuses, lm_ids, LM_WEIGHT, -np.inf, 0.0))
 
     in_order = sorted(set(entries), key=lambda entry: entry[::-1])
     values = {label: LM_WEIGHT * ngrams.log_probs[lm_ids[label]] + bonuses[label] for label, _ in in_order}
@@ -64,8 +65,43 @@ def test_arcs_are_sorted_by_spelling(seed: int) -> None:
             for k, (label, _) in enumerate(in_order)
             if lm_ids[label] != 0 and lm_ids[label] in log_probs
         ]
-        here = slice(look.offsets[state], look.offsets[state + 1])
-        assert look.spellings[here].tolist() == [k for k, _ in expected]
-        assert look.scores[here].tolist() == pytest.approx([score for _, score in expected], abs=1e-5)
-    blocks = np.array_split(look.scores, range(BLOCK, len(look.scores), BLOCK))
-    assert look.peaks.tolist() == [block.max() for block in blocks]
+        here = slice(look.arcs.offsets[state], look.arcs.offsets[state + 1])
+        assert look.arcs.spellings[here].tolist() == [k for k, _ in expected]
+        assert look.arcs.scores[here].tolist() == pytest.approx([score for _, score in expected], abs=1e-5)
+    blocks = np.array_split(look.arcs.scores, range(BLOCK, len(look.arcs.scores), BLOCK))
+    assert look.arcs.peaks.tolist() == [block.max() for block in blocks]
+
+
+@pytest.mark.parametrize("may_spell", [False, True])
+def test_the_best_of_all_words_after_every_state(may_spell: bool) -> None:
+    """By the definition: the word that the state has an arc for, else the shorter state's, or one spelled."""
+    rng = np.random.default_rng(7)
+    _, tree = draw_tree(rng, 40, 10, 6)
+    model = draw_model(rng, list("abcdefgh"), 3)
+    automaton = arrays_of(model)
+    lm_ids = np.concatenate([np.arange(3, 11), [0, 0]]).astype(np.int32)
+    bonuses = rng.normal(size=10)
+    costs = Costs(bonuses, lm_ids, LM_WEIGHT, -1.0 if may_spell else -np.inf, -0.5)
+    look = build_look_ahead(tree, automaton, costs)
+    contexts = sorted({(), *(g[:-1] for g in model.log_probs), *model.backoffs}, key=lambda c: (len(c), c))
+    spelled = sorted(set(tree.labels.tolist()))  # a label may have no spelling here
+    most = max(LM_WEIGHT * model.log_probs[(lm_ids[k],)] + bonuses[k] for k in spelled)
+
+    def best_after(context):
+        known = [k for k in spelled if lm_ids[k] != 0 and (*context, lm_ids[k]) in model.log_probs]
+        scores = [LM_WEIGHT * model.log_probs[*context, lm_ids[k]] + bonuses[k] - most for k in known]
+        shorter = LM_WEIGHT * model.backoffs.get(context, 0.0) + best_after(context[1:]) if context else 0.0
+        return max([*scores, shorter]) if context else 0.0
+
+    def unknown_after(context):
+        return LM_WEIGHT * model.log_prob(context, 0) - 1.0 - most
+
+    # a state is shorter than its context where that is none; these are all states
+    for state, context in enumerate(contexts):
+        if may_spell:
+            assert look.spelled[state] == pytest.approx(unknown_after(context), abs=1e-5)
+            least = max(best_after(context), unknown_after(context))
+            assert look.roots[state] >= least - 1e-5
+        else:
+            assert look.roots[state] == pytest.approx(best_after(context), abs=1e-5)
+    assert len(look.spelled) == (len(contexts) if may_spell else 0)

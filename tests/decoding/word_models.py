@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asr.decoding.ngrams import Ngrams
+from asr.lm.automaton import Automaton
 
 Gram = tuple[int, ...]
 
@@ -46,7 +46,7 @@ def draw_model(rng: np.random.Generator, words: list[str], order: int) -> WordMo
     return WordModel(vocabulary, log_probs, backoffs, order)
 
 
-def arrays_of(model: WordModel) -> Ngrams:
+def arrays_of(model: WordModel) -> Automaton:
     """States are the contexts with an arc or a back-off; a word leads to the longest that is one."""
     contexts = {(), *(g[:-1] for g in model.log_probs), *model.backoffs}
     states = sorted(contexts, key=lambda c: (len(c), c))
@@ -59,7 +59,7 @@ def arrays_of(model: WordModel) -> Ngrams:
 
     arcs = [sorted(g for g in model.log_probs if g[:-1] == context) for context in states]
     flat = [gram for grams in arcs for gram in grams]
-    return Ngrams(
+    return Automaton(
         offsets=np.cumsum([0, *(len(grams) for grams in arcs)]),
         words=np.array([gram[-1] for gram in flat], np.int32),
         log_probs=np.array([model.log_probs[gram] for gram in flat], np.float32),
