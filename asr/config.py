@@ -227,9 +227,12 @@ class DecodingConfig(Part, frozen=True, kw_only=True):
     The others are for words alone.
 
     threshold: nats by which a hypothesis may be behind the best.
+    class_threshold: nats by which a class may be behind the best of its frame for hypotheses to grow by it.
     lm_weight: factor of the language model's logarithms.
     word_score: nats for each word.
     unk_score: nats for a word of the lexicon that the language model does not know, beside its `<unk>`.
+    spelled_word_score, spelled_unit_score: nats for a word outside the lexicon that is spelled by characters,
+        and for each of them; with -inf, words outside the lexicon are never read.
     blank_score: nats added to the blank of every frame; below 0 for a model that is too sure of it.
     temperature: by which scores are divided before they become confidences (Guo et al. 2017).
     """
@@ -239,9 +242,12 @@ class DecodingConfig(Part, frozen=True, kw_only=True):
     top: Positive = 8
     nbest: Positive = 1
     threshold: PositiveFloat = math.inf
+    class_threshold: PositiveFloat = math.inf
     lm_weight: NonNegativeFloat = 0.8
     word_score: float = 0.0
     unk_score: float = -10.0
+    spelled_word_score: float = -math.inf
+    spelled_unit_score: Annotated[float, Meta(le=0)] = 0.0
     blank_score: float = 0.0
     temperature: PositiveFloat = 1.0
 
@@ -351,7 +357,11 @@ def check_config(config: Config, origin: str) -> None:
 def _word_problems(config: Config) -> list[tuple[bool, str]]:
     """The language model and the search for words."""
     model, decoding, tuning = config.language_model, config.decoding, config.tuning
-    numbers = (decoding.lm_weight, decoding.word_score, decoding.blank_score, decoding.temperature)
+    numbers = (
+        *(decoding.lm_weight, decoding.word_score, decoding.blank_score, decoding.spelled_unit_score),
+        decoding.temperature,
+    )
+    limits = (decoding.threshold, decoding.class_threshold)
     lists = (*tuning.lm_weights, *tuning.word_scores, *tuning.blank_scores)
     wanted = {"text": "texts", "file": "one model"}.get(model.source, "")
     return [
@@ -374,7 +384,8 @@ def _word_problems(config: Config) -> list[tuple[bool, str]]:
         ),
         (not all(map(math.isfinite, numbers + lists)), "finite numbers in decoding and tuning"),
         (not decoding.unk_score < math.inf, "decoding.unk_score below infinity"),
-        (math.isnan(decoding.threshold), "a number of nats as decoding.threshold"),
+        (not decoding.spelled_word_score < math.inf, "decoding.spelled_word_score below infinity"),
+        (any(map(math.isnan, limits)), "numbers of nats as decoding.threshold and class_threshold"),
         (
             decoding.method != "words" and bool(lists or tuning.beams),
             'decoding.method = "words", since tuning lists values for it',

@@ -107,6 +107,13 @@ def test_silence_is_an_empty_text(recogniser):
     assert (result.text, result.words) == ("", [])
 
 
+def test_a_hotword_is_read_where_it_would_not_be(recogniser, word_model, babble):
+    assert "ZEBRA" not in recogniser.transcribe(babble(3.0)).text
+    eager = asr.load(word_model, hotwords={"ZEBRA": 200.0}).transcribe(babble(3.0))
+    assert "ZEBRA" in eager.text.split()
+    assert set(eager.text.split()) <= VOCABULARY | {"ZEBRA"}
+
+
 # --- what does not fit -------------------------------------------------------------------------------------
 
 
@@ -129,6 +136,11 @@ def test_silence_is_an_empty_text(recogniser):
 def test_options_that_do_not_fit(tiny_model, options, sentence):
     with pytest.raises(AsrError, match=sentence):
         asr.load(tiny_model, **options)
+
+
+def test_a_hotword_that_cannot_be_spelled_is_a_sentence(word_model):
+    with pytest.raises(AsrError, match="hotword 'zebra': not in the lexicon, and 'z' is none"):
+        asr.load(word_model, hotwords={"zebra": 5.0})
 
 
 def small_lm(path: Path, words: str) -> Path:

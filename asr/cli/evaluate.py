@@ -12,10 +12,12 @@ from asr.cli.decoding import (
     BeamOption,
     DecoderOption,
     DeviceOption,
+    HotwordOption,
     LexiconOption,
     LmOption,
     LmWeightOption,
     ModelOption,
+    hotwords_of,
 )
 from asr.cli.transcribe import check_writable, report
 from asr.errors import AsrError
@@ -45,6 +47,7 @@ def evaluate(
     lm: LmOption = None,
     lexicon: LexiconOption = None,
     lm_weight: LmWeightOption = None,
+    hotword: HotwordOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Decode a test set in LibriSpeech's layout and score it.
@@ -56,6 +59,7 @@ def evaluate(
     Example:
       asr evaluate LibriSpeech/dev-clean --model exp/librispeech_4h/model --json dev.json --hyp dev.trn
     """
+    hotwords = hotwords_of(hotword)
     utterances, skipped = _read(folders)
     for path in filter(None, (json_file, hyp)):
         check_writable(path.parent)
@@ -67,7 +71,15 @@ def evaluate(
     from asr.transcribe import Recogniser
 
     recogniser = Recogniser.load(
-        model, device, decoder=decoder, beam=beam, nbest=1, lexicon=lexicon, lm=lm, lm_weight=lm_weight
+        model,
+        device,
+        decoder=decoder,
+        beam=beam,
+        nbest=1,
+        lexicon=lexicon,
+        lm=lm,
+        lm_weight=lm_weight,
+        hotwords=hotwords,
     )
     began = time.perf_counter()
     hyps = _decode(recogniser, utterances)

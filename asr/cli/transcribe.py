@@ -12,10 +12,12 @@ from asr.cli.decoding import (
     BeamOption,
     DecoderOption,
     DeviceOption,
+    HotwordOption,
     LexiconOption,
     LmOption,
     LmWeightOption,
     ModelOption,
+    hotwords_of,
 )
 from asr.cli.formats import SUFFIXES, WHOLE_FILES, Format, written
 from asr.cli.inputs import STDIN, Input, find_audio, output_names
@@ -42,6 +44,7 @@ def transcribe(
     lm: LmOption = None,
     lexicon: LexiconOption = None,
     lm_weight: LmWeightOption = None,
+    hotword: HotwordOption = None,
     nbest: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="With a beam and json: the N best texts as well.")
     ] = None,
@@ -65,11 +68,12 @@ def transcribe(
       asr transcribe meeting.wav --model exp/librispeech_4h/model
       asr transcribe calls/ "more/*.flac" --model DIR --format json > calls.jsonl
       asr transcribe lectures/ --model DIR --output-dir subtitles --format srt
-      asr transcribe talk.mp3 --model DIR --lm books.lm --beam 128
+      asr transcribe talk.mp3 --model DIR --lm books.lm --beam 128 --hotword LOVELACE
       curl -s https://example.org/talk.mp3 | asr transcribe - --model DIR
     """
     if (nbest or 1) > 1 and form is not Format.json:
         raise AsrError(f"--nbest {nbest}: the N best texts are written in json only; add --format json")
+    hotwords = hotwords_of(hotword)
     inputs, problems = find_audio(audio)
     alone = len(audio) == 1 and audio[0] == inputs[0].audio  # one FILE or -
     if form in WHOLE_FILES and output_dir is None and not alone:
@@ -91,6 +95,7 @@ def transcribe(
         lexicon=lexicon,
         lm=lm,
         lm_weight=lm_weight,
+        hotwords=hotwords,
     )
     for problem in problems:
         report(problem)

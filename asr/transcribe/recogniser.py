@@ -1,7 +1,7 @@
 """The recogniser: a model folder, from audio to text."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -37,10 +37,11 @@ class Recogniser:
         *,
         lexicon: Path | None = None,
         lm: Path | None = None,
+        hotwords: Mapping[str, float] | None = None,
     ) -> None:
         """Join a model and a search; arguments and errors as for `load`, which see."""
         self.bundle, self.device, self.decoding = bundle, device, decoding
-        self._search = make_search(bundle, decoding, lexicon=lexicon, lm=lm)
+        self._search = make_search(bundle, decoding, lexicon=lexicon, lm=lm, hotwords=hotwords)
         self._model = bundle.build_model().to(device)
         self._listener = Listener(bundle)
         features = bundle.config.features
@@ -61,6 +62,7 @@ class Recogniser:
         lm: str | Path | None = None,
         lm_weight: float | None = None,
         word_score: float | None = None,
+        hotwords: Mapping[str, float] | None = None,
     ) -> "Recogniser":
         """Load a model folder.
 
@@ -76,6 +78,8 @@ class Recogniser:
             lm: a language model of words, .arpa, .arpa.gz or .lm, in place of the model's own. For a model
                 of characters its words are the lexicon, if no other is given.
             lm_weight, word_score: as in `asr.config.DecodingConfig`.
+            hotwords: words that are expected, such as names, with the nats that each adds; 5 prefer a word
+                clearly. They may be outside the lexicon.
 
         Raises:
             AsrError: a damaged model folder, no such device, files that cannot be read or do not fit the
@@ -87,7 +91,7 @@ class Recogniser:
             bundle.config.decoding,
             method=decoder,
             beam=beam,
-            with_words=any(option is not None for option in (lexicon, lm, lm_weight, word_score)),
+            with_words=any(option is not None for option in (lexicon, lm, lm_weight, word_score, hotwords)),
             top=top,
             nbest=nbest,
             lm_weight=lm_weight,
@@ -95,7 +99,7 @@ class Recogniser:
         )
         places = {"lexicon": lexicon, "lm": lm}
         files = {name: Path(place) for name, place in places.items() if place is not None}
-        return cls(bundle, where, decoding, **files)
+        return cls(bundle, where, decoding, hotwords=hotwords, **files)
 
     def transcribe(
         self, audio: str | Path | NDArray[np.generic] | Tensor, sample_rate: int | None = None

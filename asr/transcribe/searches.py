@@ -1,7 +1,7 @@
 """Log-probabilities to hypotheses, by the search that is asked for."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -9,13 +9,14 @@ from torch import Tensor
 
 from asr.config import DecodingConfig
 from asr.decoding.greedy import greedy_search
+from asr.decoding.lexicon_decoder import LexiconDecoder
 from asr.decoding.prefix_beam import prefix_beam_search
 from asr.decoding.readings import to_hypotheses
 from asr.decoding.rows import checked_rows
 from asr.decoding.words import to_hypothesis
 from asr.model.bundle import Bundle
 from asr.records import Hypothesis
-from asr.transcribe.words import make_decoder, open_words, read_rows
+from asr.transcribe.words import make_decoder, of_characters, open_words, read_rows
 
 VOTERS = 32
 """Readings that have a say in how sure a word is."""
@@ -37,24 +38,29 @@ their times for the first at least."""
 
 
 def make_search(
-    bundle: Bundle, decoding: DecodingConfig, *, lexicon: Path | None = None, lm: Path | None = None
+    bundle: Bundle,
+    decoding: DecodingConfig,
+    *,
+    lexicon: Path | None = None,
+    lm: Path | None = None,
+    hotwords: Mapping[str, float] | None = None,
 ) -> Search:
     """The search that `decoding.method` names.
 
     Args:
         bundle: whose tokens are searched, and whose words where no others are given.
         decoding: the options.
-        lexicon, lm: see `Recogniser.load`.
+        lexicon, lm, hotwords: see `Recogniser.load`.
 
     Raises:
         AsrError: the files cannot be read, or do not fit the model or each other.
     """
     if decoding.method != "words":
         return _unit_search(bundle.tokens, decoding)
-    of_characters = all(len(token) == 1 for token in bundle.tokens[1:])
-    if lexicon is None and not (lm is not None and of_characters):
+    if lexicon is None and (lm is None or not of_characters(bundle.tokens)):
         lexicon = bundle.lexicon
-    return _word_search(bundle.tokens, decoding, lexicon, lm or bundle.lm)
+    words = open_words(bundle.tokens, lexicon, lm or bundle.lm)
+    return _word_search(make_decoder(words, bundle.tokens, decoding, hotwords), bundle.tokens, decoding)
 
 
 def _unit_search(tokens: Sequence[str], options: DecodingConfig) -> Search:
@@ -76,14 +82,10 @@ def _unit_search(tokens: Sequence[str], options: DecodingConfig) -> Search:
     return search
 
 
-def _word_search(
-    tokens: Sequence[str], options: DecodingConfig, lexicon: Path | None, lm: Path | None
-) -> Search:
-    decoder = make_decoder(open_words(tokens, lexicon, lm), tokens, options)
-
+def _word_search(decoder: LexiconDecoder, tokens: Sequence[str], options: DecodingConfig) -> Search:
     def search(log_probs: Tensor, lens: Tensor, rows: Sequence[Row]) -> list[list[Hypothesis]]:
         frames = checked_rows(log_probs, lens)
-        best = read_rows(decoder, frames, blank_score=options.blank_score, nbest=max(VOTERS, options.nbest))
+        best = read_rows(decoder, frames, nbest=max(VOTERS, options.nbest))
         for row, readings in zip(rows, best, strict=True):
             if not readings[0].is_whole:
                 logger.warning(

@@ -1,7 +1,8 @@
 """Words by a lexicon and a language model: opened, checked against the model, and searched for."""
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +14,6 @@ from asr.config import DecodingConfig
 from asr.decoding.lexicon_decoder import LexiconDecoder, Reading
 from asr.errors import AsrError
 from asr.lm.automaton import LanguageModel
-from asr.records import BLANK_ID
 from asr.units.spellings import Spelling, character_spellings, read_spellings
 from asr.units.tokens import SPACE
 
@@ -59,7 +59,7 @@ def open_words(tokens: Sequence[str], lexicon: Path | None, lm: Path | None) -> 
 
 def _spelled(model: LanguageModel, tokens: Sequence[str], origin: str) -> list[Spelling]:
     """The words of a language model by their characters; those with other characters are never read."""
-    if any(len(token) > 1 for token in tokens[1:]):
+    if not of_characters(tokens):
         raise AsrError(
             f"{origin}: the units of this model are no characters; give a lexicon (--lexicon FILE)"
         )
@@ -72,8 +72,22 @@ def _spelled(model: LanguageModel, tokens: Sequence[str], origin: str) -> list[S
     return spellings
 
 
-def make_decoder(words: Words, tokens: Sequence[str], decoding: DecodingConfig) -> LexiconDecoder:
-    """The search for `words`; about two seconds for 200,000 of them."""
+def make_decoder(
+    words: Words, tokens: Sequence[str], decoding: DecodingConfig, hotwords: Mapping[str, float] | None = None
+) -> LexiconDecoder:
+    """The search for `words`; seconds for 200,000 of them.
+
+    Args:
+        words, tokens: see `open_words`.
+        decoding: the options.
+        hotwords: nats for words that are expected, such as names; they may be outside the lexicon.
+
+    Raises:
+        AsrError: a hotword that cannot be spelled, or words outside the lexicon for units that are no
+            characters.
+    """
+    if decoding.spelled_word_score > -math.inf and not of_characters(tokens):
+        raise AsrError("decoding.spelled_word_score: words are spelled by characters only; set it to -inf")
     return LexiconDecoder(
         words.spellings,
         words.lm and words.lm.automaton,
@@ -82,27 +96,31 @@ def make_decoder(words: Words, tokens: Sequence[str], decoding: DecodingConfig) 
         beam=decoding.beam,
         top=decoding.top,
         threshold=decoding.threshold,
+        class_threshold=decoding.class_threshold,
+        blank_score=decoding.blank_score,
         lm_weight=decoding.lm_weight,
         word_score=decoding.word_score,
         unk_score=decoding.unk_score,
         recombine=False,
+        tokens=tokens,
+        hotwords=hotwords,
+        spelled_word_score=decoding.spelled_word_score,
+        spelled_unit_score=decoding.spelled_unit_score,
     )
 
 
 def read_rows(
-    decoder: LexiconDecoder, rows: Sequence[NDArray[np.generic]], *, blank_score: float, nbest: int
+    decoder: LexiconDecoder, rows: Sequence[NDArray[np.generic]], *, nbest: int
 ) -> list[list[Reading]]:
-    """Search every row (T, C) of log-probabilities, on all processors.
-
-    Args:
-        blank_score: nats added to the blank of every frame.
-        nbest: most readings of a row.
-    """
+    """Search every row (T, C) of log-probabilities, on all processors; up to `nbest` readings of each."""
 
     def read(row: NDArray[np.generic]) -> list[Reading]:
-        log_probs = np.array(row, np.float64)[None]
-        log_probs[:, :, BLANK_ID] += blank_score
-        return decoder.decode(log_probs, [len(row)], nbest=nbest)[0]
+        return decoder.decode(row[None], [len(row)], nbest=nbest)[0]
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the search lets other threads run
         return list(pool.map(read, rows))
+
+
+def of_characters(tokens: Sequence[str]) -> bool:
+    """Whether the units of a model are characters."""
+    return all(len(token) == 1 for token in tokens[1:])

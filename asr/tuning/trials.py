@@ -142,7 +142,7 @@ def _read(
     heard: Heard, words: Words, tokens: Sequence[str], settings: DecodingConfig, nbest: int
 ) -> list[list[Reading]]:
     decoder = make_decoder(words, tokens, settings)
-    return read_rows(decoder, heard.rows, blank_score=settings.blank_score, nbest=nbest)
+    return read_rows(decoder, heard.rows, nbest=nbest)
 
 
 def _score(heard: Heard, refs: Mapping[str, str], readings: Sequence[Sequence[Reading]]) -> Report:

@@ -56,12 +56,17 @@ def test_the_steps_form_a_chain_in_order() -> None:
     steps = load_steps()
     numbers = [step.number for step in steps]
     assert numbers == sorted(set(numbers))
-    recipe = open_recipe("quickstart")
+    recipe = open_recipe("quickstart", ["language_model.source=transcripts"])
     made: set[Path] = set()
     for step in steps:
         assert set(step.inputs(recipe)) <= made, step.name
         made |= set(step.outputs(recipe))
     assert [step.number for step in earlier_steps(steps[-1], recipe, steps)] == numbers[:-1]
+
+
+def test_nothing_depends_on_a_language_model_that_there_is_not() -> None:
+    steps, recipe = load_steps(), open_recipe("quickstart", ["language_model.source=none"])
+    assert 5 not in [step.number for step in earlier_steps(steps[-1], recipe, steps)]
 
 
 def test_training_may_go_on_with_the_settings_that_the_trainer_allows() -> None:
