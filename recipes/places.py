@@ -27,7 +27,7 @@ def language_files(recipe: Recipe) -> dict[str, Path]:
     if recipe.config.language_model.source == "none":
         return {}
     return {
-        "lexicon": recipe.exp / "language_model" / "lexicon.txt",
+        "lexicon": recipe.exp / "language_model" / "words.txt",
         "lm": recipe.exp / "language_model" / "words.lm",
     }
 

@@ -86,12 +86,12 @@ def word_model(tmp_path_factory, random_bundle):
     lm = LanguageModel.from_model(build([str(folder / "text.txt")], 2).model)
     lm.save(folder / "words.lm")
     spellings, _ = character_spellings(lm.vocabulary[3:], TOKENS)
-    (folder / "lexicon.txt").write_text(format_spellings(spellings, TOKENS))
+    (folder / "words.txt").write_text(format_spellings(spellings, TOKENS))
     bundle = random_bundle(
         decoding={"method": "words", "beam": 12, "lm_weight": 0.5, "word_score": 1.0},
         language_model={"source": "transcripts", "order": 2},
     )
-    bundle = dataclasses.replace(bundle, lexicon=folder / "lexicon.txt", lm=folder / "words.lm")
+    bundle = dataclasses.replace(bundle, lexicon=folder / "words.txt", lm=folder / "words.lm")
     save_bundle(folder / "model", bundle, "# Words\n\nRandom weights.\n")
     return folder / "model"
 

@@ -160,17 +160,17 @@ def test_a_language_model_in_small_letters_is_a_sentence(tiny_model, tmp_path):
 
 def test_a_language_model_of_other_words_is_a_sentence(word_model, tiny_model, tmp_path):
     lm = small_lm(tmp_path / "other.arpa", "EAU VIN")
-    sentence = r"other\.arpa: none of the words of .*lexicon\.txt, such as \w+, is in this language model"
+    sentence = r"other\.arpa: none of the words of .*words\.txt, such as \w+, is in this language model"
     with pytest.raises(AsrError, match=sentence):
-        asr.load(tiny_model, lm=lm, lexicon=word_model / "lexicon.txt")
+        asr.load(tiny_model, lm=lm, lexicon=word_model / "words.txt")
 
 
 def test_a_word_with_another_unit_is_a_sentence_that_names_the_line(tiny_model, tmp_path):
-    (tmp_path / "lexicon.txt").write_text("CAT\nCAF\u00c9\n")
+    (tmp_path / "words.txt").write_text("CAT\nCAF\u00c9\n")
     with pytest.raises(
-        AsrError, match=r"lexicon\.txt:2: 'CAF\u00c9' has the unit '\u00c9', which is not among"
+        AsrError, match=r"words\.txt:2: 'CAF\u00c9' has the unit '\u00c9', which is not among"
     ):
-        asr.load(tiny_model, lexicon=tmp_path / "lexicon.txt")
+        asr.load(tiny_model, lexicon=tmp_path / "words.txt")
 
 
 # --- the folder --------------------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ def test_a_word_with_another_unit_is_a_sentence_that_names_the_line(tiny_model, 
 def test_the_folder_has_lexicon_and_model_and_a_copy_works(word_model, tmp_path, recogniser, babble):
     copy = Path(shutil.copytree(word_model, tmp_path / "copy"))
     bundle = load_bundle(copy, verify=True)
-    assert bundle.lexicon == copy / "lexicon.txt" and bundle.lm == copy / "words.lm"
+    assert bundle.lexicon == copy / "words.txt" and bundle.lm == copy / "words.lm"
     assert_same(asr.load(copy).transcribe(babble(2.0)), recogniser.transcribe(babble(2.0)))
 
 
@@ -195,8 +195,8 @@ def test_a_changed_lexicon_is_met_at_once_and_a_changed_model_when_asked(word_mo
     with pytest.raises(AsrError, match=r"words\.lm is missing"):
         load_bundle(copy)
     (copy / "words.lm").write_bytes(content)
-    (copy / "lexicon.txt").write_text("GO\n")
-    with pytest.raises(AsrError, match=r"lexicon\.txt: its content differs from the checksum"):
+    (copy / "words.txt").write_text("GO\n")
+    with pytest.raises(AsrError, match=r"words\.txt: its content differs from the checksum"):
         load_bundle(copy)
 
 

@@ -4,7 +4,7 @@
     config.toml         the configuration it was trained with, every key written out
     tokens.txt          one unit a line; line 1 is CTC's blank
     cmvn.json           mean and standard deviation of each feature, where `features.cmvn` is "global"
-    lexicon.txt         the words that `decoding.method = "words"` may read, spelled in units (optional)
+    words.txt           the words that `decoding.method = "words"` may read, spelled in units (optional)
     words.lm            a language model of words in its compact form (optional)
     card.md             data, ids, WER: what a reader should know before trusting the model
     bundle.json         version of this layout, sha256 of every file above
@@ -35,7 +35,7 @@ CONFIG = "config.toml"
 TOKENS = "tokens.txt"
 CMVN = "cmvn.json"
 CARD = "card.md"
-LEXICON = "lexicon.txt"
+WORDS = "words.txt"
 LANGUAGE_MODEL = "words.lm"
 
 
@@ -94,7 +94,7 @@ def save_bundle(path: Path, bundle: Bundle, card: str) -> None:
         AsrError: the bundle would not load again, the disk is full, the place cannot be written, or `path`
             holds something else than a model.
     """
-    copies = {LEXICON: bundle.lexicon, LANGUAGE_MODEL: bundle.lm}
+    copies = {WORDS: bundle.lexicon, LANGUAGE_MODEL: bundle.lm}
     present = {name: source for name, source in copies.items() if source is not None}
     replace_folder(path, _contents(bundle, card), present)
 
@@ -118,7 +118,7 @@ def load_bundle(path: Path, *, verify: bool = False) -> Bundle:
     mean, std = _parse_cmvn(path, config, contents.get(CMVN))
     weights = _parse_weights(path / WEIGHTS, contents[WEIGHTS])
     check_weights(config, len(tokens), weights, str(path / WEIGHTS))
-    lexicon, lm = (path / name if name in contents else None for name in (LEXICON, LANGUAGE_MODEL))
+    lexicon, lm = (path / name if name in contents else None for name in (WORDS, LANGUAGE_MODEL))
     card = _decode(path / CARD, contents[CARD])
     return Bundle(config, tokens, mean, std, weights, card, lexicon, lm)
 

@@ -97,9 +97,7 @@ class Recogniser:
             lm_weight=lm_weight,
             word_score=word_score,
         )
-        places = {"lexicon": lexicon, "lm": lm}
-        files = {name: Path(place) for name, place in places.items() if place is not None}
-        return cls(bundle, where, decoding, hotwords=hotwords, **files)
+        return cls(bundle, where, decoding, lexicon=_path(lexicon), lm=_path(lm), hotwords=hotwords)
 
     def transcribe(
         self, audio: str | Path | NDArray[np.generic] | Tensor, sample_rate: int | None = None
@@ -175,8 +173,10 @@ class Recogniser:
                 if isinstance(event, Piece):
                     heard.append((event.offset, next(decoded)))
                     continue
-                is_end = isinstance(event, End)
-                yield joined(event.audio, event.seconds, heard, self.decoding.nbest) if is_end else event
+                if isinstance(event, End):
+                    yield joined(event.audio, event.seconds, heard, self.decoding.nbest)
+                else:
+                    yield event
                 heard = []
 
     def _decode(self, pieces: list[Piece]) -> Iterator[list[Hypothesis]]:
@@ -195,3 +195,7 @@ class Recogniser:
         log_probs, log_prob_lens = self._model(feats.to(self.device), feat_lens.to(self.device))
         named = [Row(piece.audio, piece.seconds, self.frame_seconds) for piece in pieces]
         return self._search(log_probs, log_prob_lens, named)
+
+
+def _path(place: str | Path | None) -> Path | None:
+    return None if place is None else Path(place)

@@ -90,7 +90,7 @@ def make_decoder(
         raise AsrError("decoding.spelled_word_score: words are spelled by characters only; set it to -inf")
     return LexiconDecoder(
         words.spellings,
-        words.lm and words.lm.automaton,
+        words.lm.automaton if words.lm else None,
         words.lm.vocabulary if words.lm else (),
         boundary=list(tokens).index(SPACE),
         beam=decoding.beam,

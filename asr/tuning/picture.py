@@ -47,12 +47,12 @@ def draw_tuning(path: Path, tuned: Tuned) -> None:
         if (one.lm_weight, one.word_score) == (chosen.lm_weight, chosen.word_score)
     ]
     blanks = sorted((one.blank_score, one.wer) for one in pair if one.beam == first.beam)
-    middle.plot(*zip(*blanks, strict=True), "o-")
+    middle.plot([value for value, _ in blanks], [wer for _, wer in blanks], "o-")
     middle.axvline(chosen.blank_score, color="grey", linewidth=0.8)
     middle.set_xlabel("blank_score, nats")
     middle.set_ylabel("WER on dev, %")
     beams = sorted((one.beam, one.wer) for one in pair if one.blank_score == chosen.blank_score)
-    right.semilogx(*zip(*beams, strict=True), "o-", base=2)
+    right.semilogx([beam for beam, _ in beams], [wer for _, wer in beams], "o-", base=2)
     right.axvline(chosen.beam, color="grey", linewidth=0.8)
     right.set_xlabel("beam")
     with atomic_path(path) as partial:

@@ -1,4 +1,4 @@
-"""The words that a decoder may read, spelled in a model's units: `lexicon.txt`.
+"""The words that a decoder may read, spelled in a model's units: `words.txt`.
 
 A line is a word, a tab, and the names of its units with spaces between:
 

@@ -39,7 +39,7 @@ def test_the_model_is_that_of_the_training_transcripts(made: Made) -> None:
     lm = LanguageModel.open(made.exp / "language_model" / "words.lm", verify=True)
     assert lm.order == 2
     assert set(lm.vocabulary[3:]) == {"THE", "CAT", "SAT", "ON", "A"}
-    lexicon = (made.exp / "language_model" / "lexicon.txt").read_text().splitlines()
+    lexicon = (made.exp / "language_model" / "words.txt").read_text().splitlines()
     assert "CAT\tC A T" in lexicon and len(lexicon) == 5
 
 
