@@ -17,6 +17,8 @@ _FOREIGN = [
     (0, b"\xff\xf1", "AAC"),
     (0, b"\xff\xf9", "AAC"),
     (8, b"AVI ", "AVI video"),
+]
+_ARCHIVES = [
     (0, b"PK\x03\x04", "a zip archive"),
     (0, b"\x1f\x8b", "a gzip archive"),
 ]
@@ -33,13 +35,24 @@ def refusal(name: str, head: bytes, reason: str) -> AsrError:
     """
     if _is_text(head):
         return AsrError(f"{name}: not readable as audio: it holds text; {_READABLE} are expected")
-    found = next((kind for at, magic, kind in _FOREIGN if head[at : at + len(magic)] == magic), None)
-    if found is None:
-        reason = reason.rstrip(". ")
-        return AsrError(f"{name}: not readable as audio ({reason}); {_READABLE} are; {conversion(name)}")
-    if "archive" in found:
+    if found := _kind(head, _ARCHIVES):
         return AsrError(f"{name}: not readable as audio: it is {found}; unpack it first")
-    return AsrError(f"{name}: {found} is not among the formats read here ({_READABLE}); {conversion(name)}")
+    if found := foreign_media(head):
+        return AsrError(
+            f"{name}: {found} is not among the formats read here ({_READABLE}); install PyAV, which reads it "
+            f"(pip install 'asr[media]'), or {conversion(name)}"
+        )
+    reason = reason.rstrip(". ")
+    return AsrError(f"{name}: not readable as audio ({reason}); {_READABLE} are; {conversion(name)}")
+
+
+def foreign_media(head: bytes) -> str | None:
+    """What sound or video that libsndfile does not know begins like this, in words; None for others."""
+    return _kind(head, _FOREIGN)
+
+
+def _kind(head: bytes, kinds: list[tuple[int, bytes, str]]) -> str | None:
+    return next((kind for at, magic, kind in kinds if head[at : at + len(magic)] == magic), None)
 
 
 def conversion(name: str) -> str:

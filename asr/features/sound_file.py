@@ -19,7 +19,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from asr.errors import AsrError
-from asr.features.container import HEAD_BYTES, conversion, refusal
+from asr.features.container import HEAD_BYTES, conversion, foreign_media, refusal
+from asr.features.ffmpeg import DecodingError, FfmpegFile, open_ffmpeg
 from asr.features.mp3 import counted_frames, told_frames
 from asr.files import write_error
 
@@ -54,7 +55,7 @@ class Sound:
     """An open file.
 
     Attributes:
-        file: the `soundfile.SoundFile`.
+        file: a `soundfile.SoundFile` or an `FfmpegFile`.
         name: for sentences.
         total: frames that it should hold according to its header; None where the header does not say.
     """
@@ -90,7 +91,7 @@ class Sound:
         buffer[:, 0] = np.nan
         try:
             return self.file.read(out=buffer), False
-        except soundfile.LibsndfileError:
+        except (soundfile.LibsndfileError, DecodingError):
             unread = np.isnan(buffer[:, 0])
             count = int(unread.argmax()) if unread.any() else frames
             return buffer[:count], count < frames
@@ -151,19 +152,29 @@ def open_sound(source: Source) -> Iterator[Sound]:
         else:
             name = str(getattr(source, "name", "audio stream")).replace("<stdin>", "standard input")
             target = _rewound(source, name, stack)
-        try:
-            file = stack.enter_context(_Sequential(_for_soundfile(target)))
-        except soundfile.LibsndfileError as error:
-            raise refusal(name, _head(target), error.error_string) from error
-        except TypeError as error:  # soundfile asks for the rate of a file called .raw
-            raise AsrError(f"{name}: sound without a header is not read; {conversion(name)}") from error
+        file = _opened(target, name, stack)
         if file.samplerate not in _RATES:
             raise AsrError(
                 f"{name}: its header gives a sample rate of {file.samplerate} Hz; expected {_RATES[0]} to "
                 f"{_RATES[-1]} Hz; {conversion(name)}"
             )
-        measure = _mp3_frames if file.format == "MP3" else _announced_frames
-        yield Sound(file, name, measure(file, name, target))
+        yield Sound(file, name, _frames(file, name, target))
+
+
+def _opened(target: str | BinaryIO, name: str, stack: contextlib.ExitStack) -> Any:
+    """The file by libsndfile; by FFmpeg what it does not know, where PyAV is installed."""
+    try:
+        return stack.enter_context(_Sequential(_for_soundfile(target)))
+    except soundfile.LibsndfileError as error:
+        head = _head(target)
+        if foreign_media(head) is None:
+            raise refusal(name, head, error.error_string) from error
+        try:
+            return stack.enter_context(open_ffmpeg(target, name))
+        except ImportError:
+            raise refusal(name, head, error.error_string) from error
+    except TypeError as error:  # soundfile asks for the rate of a file called .raw
+        raise AsrError(f"{name}: sound without a header is not read; {conversion(name)}") from error
 
 
 def _check_path(path: Path, stack: contextlib.ExitStack) -> str | BinaryIO:
@@ -210,7 +221,16 @@ def _head(target: str | BinaryIO) -> bytes:
         with Path(target).open("rb") as file:
             return file.read(HEAD_BYTES)
     target.seek(0)
-    return target.read(HEAD_BYTES)
+    head = target.read(HEAD_BYTES)
+    target.seek(0)
+    return head
+
+
+def _frames(file: Any, name: str, target: str | BinaryIO) -> int | None:
+    """How many frames the file should hold; None where nothing tells it."""
+    if isinstance(file, FfmpegFile):
+        return None
+    return _mp3_frames(file, name, target) if file.format == "MP3" else _announced_frames(file, name)
 
 
 def _mp3_frames(file: Any, name: str, target: str | BinaryIO) -> int | None:
@@ -233,7 +253,7 @@ def _mp3_frames(file: Any, name: str, target: str | BinaryIO) -> int | None:
     return int(file.frames) if told or counted >= file.frames else None
 
 
-def _announced_frames(file: Any, name: str, _target: str | BinaryIO) -> int | None:
+def _announced_frames(file: Any, name: str) -> int | None:
     """The frames that the header announces; libsndfile itself quietly takes the size of the file."""
     frames = int(file.frames)
     if frames >= _UNKNOWN_FRAMES:

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 
 import numpy as np
 import pytest
@@ -57,6 +58,13 @@ def numbers(*bad, subtype="FLOAT"):
 M4A = b"\0\0\0\x20ftypM4A \0\0\0\0M4A mp42isom" + bytes(1000)
 NOISE = np.random.default_rng(1).bytes(5000)
 
+
+@pytest.fixture(autouse=True)
+def without_ffmpeg(monkeypatch):
+    """As where the extra `media` is not installed; `test_ffmpeg` has it."""
+    monkeypatch.setitem(sys.modules, "av", None)
+
+
 TABLE = {
     "empty": (b"", r"not readable as audio \(0 bytes\)"),
     "text": (b"Hello, this is no sound.\n" * 50, "it holds text"),
@@ -65,7 +73,10 @@ TABLE = {
     "web page": (b"<!DOCTYPE html><title>Not found</title>", "it holds text"),
     "random bytes": (NOISE, r"not readable as audio \(.*WAV, FLAC, OGG, Opus, MP3 and AIFF are; convert it"),
     "zeros": (bytes(5000), "not readable as audio"),
-    "m4a": (M4A, r"MPEG-4 audio or video.*ffmpeg -i \S+ -ac 1 -ar 16000 \S+\.wav$"),
+    "m4a": (
+        M4A,
+        r"MPEG-4 audio or video.*pip install 'asr\[media\]'.*ffmpeg -i \S+ -ac 1 -ar 16000 \S+\.wav$",
+    ),
     "webm": (b"\x1aE\xdf\xa3" + bytes(1000), "WebM is not among the formats read here.*ffmpeg"),
     "wma": (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11" + bytes(1000), "Windows Media.*ffmpeg"),
     "amr": (b"#!AMR\n" + NOISE, "AMR.*ffmpeg"),
