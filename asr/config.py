@@ -241,7 +241,7 @@ class DecodingConfig(Part, frozen=True, kw_only=True):
     beam: Positive = 16
     top: Positive = 8
     nbest: Positive = 1
-    threshold: PositiveFloat = math.inf
+    threshold: PositiveFloat = 20.0
     class_threshold: PositiveFloat = math.inf
     lm_weight: NonNegativeFloat = 0.8
     word_score: float = 0.0
@@ -361,7 +361,6 @@ def _word_problems(config: Config) -> list[tuple[bool, str]]:
         *(decoding.lm_weight, decoding.word_score, decoding.blank_score, decoding.spelled_unit_score),
         decoding.temperature,
     )
-    limits = (decoding.threshold, decoding.class_threshold)
     lists = (*tuning.lm_weights, *tuning.word_scores, *tuning.blank_scores)
     wanted = {"text": "texts", "file": "one model"}.get(model.source, "")
     return [
@@ -385,7 +384,6 @@ def _word_problems(config: Config) -> list[tuple[bool, str]]:
         (not all(map(math.isfinite, numbers + lists)), "finite numbers in decoding and tuning"),
         (not decoding.unk_score < math.inf, "decoding.unk_score below infinity"),
         (not decoding.spelled_word_score < math.inf, "decoding.spelled_word_score below infinity"),
-        (any(map(math.isnan, limits)), "numbers of nats as decoding.threshold and class_threshold"),
         (
             decoding.method != "words" and bool(lists or tuning.beams),
             'decoding.method = "words", since tuning lists values for it',

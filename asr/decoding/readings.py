@@ -84,7 +84,8 @@ def confidences(votes: Votes, temperature: float) -> NDArray[np.float64]:
         (V,) from 0 to 1.
     """
     weights = np.exp((votes.totals - votes.totals.max()) / temperature)
-    return np.minimum((weights / weights.sum()) @ votes.agrees, 1.0)
+    sure: NDArray[np.float64] = np.minimum((weights / weights.sum()) @ votes.agrees, 1.0)
+    return sure
 
 
 def _agrees(words: Sequence[str], others: Sequence[str]) -> list[bool]:

@@ -1,5 +1,6 @@
 """Words by a lexicon and a language model: opened, checked against the model, and searched for."""
 
+import copy
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -101,7 +102,6 @@ def make_decoder(
         lm_weight=decoding.lm_weight,
         word_score=decoding.word_score,
         unk_score=decoding.unk_score,
-        recombine=False,
         tokens=tokens,
         hotwords=hotwords,
         spelled_word_score=decoding.spelled_word_score,
@@ -112,13 +112,34 @@ def make_decoder(
 def read_rows(
     decoder: LexiconDecoder, rows: Sequence[NDArray[np.generic]], *, nbest: int
 ) -> list[list[Reading]]:
-    """Search every row (T, C) of log-probabilities, on all processors; up to `nbest` readings of each."""
+    """Search every row (T, C) of log-probabilities, on all processors.
+
+    Each is searched twice. With recombination the best text is found by a narrower beam; but the texts that
+    come out with it differ in their last words only. The search without gives the others, which say how sure
+    the words are.
+
+    Returns:
+        for each row up to `nbest` readings, best first, different in their words; readings that end with a
+        whole word before those that do not.
+    """
+    apart = copy.copy(decoder)
+    apart.recombine = False
 
     def read(row: NDArray[np.generic]) -> list[Reading]:
-        return decoder.decode(row[None], [len(row)], nbest=nbest)[0]
+        found: dict[tuple[str, ...], Reading] = {}
+        for search in (decoder, apart):
+            for reading in search.decode(row[None], [len(row)], nbest=nbest)[0]:
+                known = found.setdefault(tuple(reading.words), reading)
+                if _rank(reading) < _rank(known):
+                    found[tuple(reading.words)] = reading
+        return sorted(found.values(), key=_rank)[:nbest]
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the search lets other threads run
         return list(pool.map(read, rows))
+
+
+def _rank(reading: Reading) -> tuple[bool, float, int, list[str]]:
+    return (not reading.is_whole, -reading.total, len(reading.words), reading.words)
 
 
 def of_characters(tokens: Sequence[str]) -> bool:

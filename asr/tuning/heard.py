@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import safetensors
@@ -28,7 +28,7 @@ def write_heard(path: Path, heard: Heard, origin: str) -> None:
         AsrError: the file cannot be written.
     """
     lens = np.array([len(row) for row in heard.rows], np.int64)
-    tensors = {"log_probs": np.concatenate(heard.rows), "lens": lens}
+    tensors: dict[str, NDArray[Any]] = {"log_probs": np.concatenate(heard.rows), "lens": lens}
     metadata = {"origin": origin, "utt_ids": "\n".join(heard.utt_ids)}
     write_bytes(path, safetensors.numpy.save(tensors, metadata))
 
