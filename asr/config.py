@@ -31,24 +31,52 @@ LmSource = Literal[
     "3-gram.pruned.3e-7",
     "4-gram",
 ]
+Cell = Literal["gru", "gru_reset_after", "lstm", "rnn", "ligru", "sligru", "mingru"]
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One table of the configuration."""
 
 
+Source = Literal[
+    "librispeech", "mini_librispeech", "synthetic", "folder", "table", "kaldi", "ljspeech", "vctk"
+]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_]+$")]
+
+
+class AlsoConfig(Part, frozen=True, kw_only=True):
+    """A further corpus, of which only train gets utterances; its name begins their ids.
+
+    source, train: as in `corpus`.
+    root: folder of this corpus; a relative one counts from `corpus.root`.
+    ids: file with one of its own utterance ids a line, beside the configuration; empty: all.
+    speakers: those whose utterances are taken; empty: all.
+    archive: what is downloaded where `root` is missing (`asr.corpus.published`); empty: nothing.
+    optional: train without it, and say so, where `root` is missing; nothing is downloaded then.
+    """
+
+    source: Source
+    root: str
+    train: tuple[str, ...] = ()
+    ids: str = ""
+    speakers: tuple[str, ...] = ()
+    archive: str = ""
+    optional: bool = False
+
+
 class CorpusConfig(Part, frozen=True, kw_only=True):
     """Where speech and transcripts come from.
 
     source: `librispeech` and `mini_librispeech` are downloaded subsets; `synthetic` is made by espeak-ng;
-        `folder`, `table`, `kaldi` and `ljspeech` are the user's own.
+        `folder`, `table`, `kaldi`, `ljspeech` and `vctk` are layouts of what is there already.
     root: folder of the corpus; downloads are unpacked there, and what is there already is used.
     train, dev, test: names of subsets (folders under `root`), files or folders, by source.
     train_ids, dev_ids, test_ids: files with one utterance id a line, beside the configuration; empty: all.
     mirrors: addresses tried before the official ones.
+    also: further corpora for train, by name: `[corpus.also.NAME]`.
     """
 
-    source: Literal["librispeech", "mini_librispeech", "synthetic", "folder", "table", "kaldi", "ljspeech"]
+    source: Source
     root: str
     train: tuple[str, ...] = ()
     dev: tuple[str, ...] = ()
@@ -57,6 +85,7 @@ class CorpusConfig(Part, frozen=True, kw_only=True):
     dev_ids: str = ""
     test_ids: str = ""
     mirrors: tuple[str, ...] = ()
+    also: dict[Name, AlsoConfig] = {}
 
 
 class SynthesisConfig(Part, frozen=True, kw_only=True):
@@ -88,7 +117,8 @@ class AugmentConfig(Part, frozen=True, kw_only=True):
 
     speeds: one is drawn for each utterance; 1.0 leaves it as it is.
     gain_db: largest change of level, up or down.
-    noise, lowpass, telephone, reverb: probabilities of each change of the waveform.
+    noise, lowpass, telephone, reverb, codec: probabilities of each change of the waveform; codec goes
+        through MP3 or Vorbis and back.
     noise_snr_db: lowest and highest signal-to-noise ratio.
     warp: largest stretch of the mel axis, as a fraction (vocal-tract length).
     frequency_masks, frequency_width, time_masks, time_width, time_ratio: SpecAugment's m_F, F, m_T, T (in
@@ -102,6 +132,7 @@ class AugmentConfig(Part, frozen=True, kw_only=True):
     lowpass: Probability = 0.0
     telephone: Probability = 0.0
     reverb: Probability = 0.0
+    codec: Probability = 0.0
     warp: Fraction = 0.0
     frequency_masks: Natural = 0
     frequency_width: Natural = 27
@@ -117,6 +148,8 @@ class BatchingConfig(Part, frozen=True, kw_only=True):
     max_utterances: most rows in a batch.
     min_seconds, max_seconds: utterances outside are named, counted and left out of training.
     shortest_first: epochs that run from short to long before shuffling begins.
+    speaker_power: an utterance takes part in min(1, (mean / own) ^ speaker_power) of the epochs, by the hours
+        of its speaker and those of a speaker on average; 0: in all.
     workers: reader processes beside the training loop.
     """
 
@@ -125,6 +158,7 @@ class BatchingConfig(Part, frozen=True, kw_only=True):
     min_seconds: NonNegativeFloat = 0.1
     max_seconds: PositiveFloat = 35.0
     shortest_first: Natural = 1
+    speaker_power: NonNegativeFloat = 0.0
     workers: Natural = 1
 
 
@@ -138,7 +172,7 @@ class ModelConfig(Part, frozen=True, kw_only=True):
 
     subsampling: Literal[2, 3, 4] = 4
     channels: Positive = 32
-    cell: Literal["gru", "gru_reset_after", "lstm", "rnn", "ligru", "sligru", "mingru"] = "gru"
+    cell: Cell = "gru"
     hidden_size: Positive = 256
     num_layers: Positive = 3
     bidirectional: bool = True
@@ -276,8 +310,52 @@ class ScoringConfig(Part, frozen=True, kw_only=True):
     seed: Natural = 1
 
 
+class GridConfig(Part, frozen=True, kw_only=True):
+    """What a study trains; the model of [model] sets the number of parameters of all others.
+
+    seeds: runs of each model, with the seeds 1, 2, ….
+    minutes: processor time of each run, on one thread.
+    utterances: training utterances that are used, evenly spread; 0 takes all.
+    cells: compared at equal numbers of parameters and equal processor time.
+    rates: learning rates that are tried for each cell, with seed 0; the one with the least dev CER is used.
+        Empty: `training.learning_rate` for all.
+    epochs: the cells are compared after so many epochs too, whatever time they take; 0: they are not.
+    hidden: sizes beside that of [model]; parameters differ.
+    layers: depths beside that of [model]; parameters are equal.
+    gates: taken away from the GRU at the same hidden size, see `asr.recurrent.ablation`.
+    gates_matched: take them away at equal numbers of parameters too.
+    rounds: repetitions of the timing of equal, sorted and mixed lengths; 0 leaves it out.
+    """
+
+    seeds: Annotated[int, Meta(ge=2)] = 5
+    minutes: PositiveFloat = 4.0
+    utterances: Natural = 0
+    cells: tuple[Cell, ...] = ()
+    rates: tuple[PositiveFloat, ...] = ()
+    epochs: Natural = 0
+    hidden: tuple[Positive, ...] = ()
+    layers: tuple[Positive, ...] = ()
+    gates: tuple[Literal["reset", "update", "constant_update"], ...] = ()
+    gates_matched: bool = False
+    rounds: Natural = 0
+
+
+class StudyConfig(Part, frozen=True, kw_only=True):
+    """A recipe that trains many small models to compare them, instead of one.
+
+    grid: the one of `grids` that is run.
+    processes: runs at the same time, each on one thread; 0 takes one for each processor.
+    gradient_utterances: test utterances over which gradients through time are averaged.
+    """
+
+    grid: str
+    grids: dict[str, GridConfig]
+    processes: Natural = 0
+    gradient_utterances: Positive = 6
+
+
 class Config(Part, frozen=True, kw_only=True):
-    """The whole configuration of a recipe."""
+    """The whole configuration of a recipe; with `study` it is a comparison of many models."""
 
     corpus: CorpusConfig
     synthesis: SynthesisConfig = SynthesisConfig()
@@ -291,6 +369,7 @@ class Config(Part, frozen=True, kw_only=True):
     decoding: DecodingConfig = DecodingConfig()
     tuning: TuningConfig = TuningConfig()
     scoring: ScoringConfig = ScoringConfig()
+    study: StudyConfig | None = None
 
 
 def load_config(path: Path, settings: list[str] | None = None) -> Config:
@@ -349,6 +428,14 @@ def check_config(config: Config, origin: str) -> None:
         (augment.noise_snr_db[0] > augment.noise_snr_db[1], "augment.noise_snr_db from low to high"),
         *_word_problems(config),
     ]
+    study = config.study
+    if study is not None:
+        names = ", ".join(study.grids)
+        gated = any(grid.gates for grid in study.grids.values())
+        problems += [
+            (study.grid not in study.grids, f"study.grid to be one of {names}, found {study.grid}"),
+            (gated and config.model.cell != "gru", 'model.cell = "gru", whose gates the study takes away'),
+        ]
     for is_wrong, expected in problems:
         if is_wrong:
             raise AsrError(f"{origin}: wrong configuration: expected {expected}")
@@ -414,7 +501,8 @@ def apply_setting(tree: dict[str, Any], setting: str) -> None:
 
 def dump_config(config: Config) -> str:
     """The configuration as TOML, every key written out; `parse_config` reads it back to an equal one."""
-    return tomli_w.dumps(msgspec.to_builtins(config))
+    tree = msgspec.to_builtins(config)
+    return tomli_w.dumps({part: values for part, values in tree.items() if values is not None})
 
 
 def _plain(message: str) -> str:

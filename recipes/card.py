@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 
 import torch
+from msgspec.structs import replace
 
 import asr
 from asr.config import DecodingConfig
@@ -58,11 +59,12 @@ def make_card(
         "",
         "## Data",
         "",
-        f"Source: {recipe.config.corpus.source}.",
+        f"Source: {recipe.config.corpus.source}{_further(recipe)}.",
         "",
         "| set | utterances | speakers | hours | sha256 of the sorted ids, one a line |",
         "|---|---|---|---|---|",
         *(_data_row(name, rows) for name, rows in data.items()),
+        *(_data_row(f"train, {name}", rows) for name, rows in _of_train(recipe, data["train"]).items()),
     ]
     return "\n".join(lines) + "\n"
 
@@ -104,6 +106,24 @@ def _decoding(recipe: Recipe, decoding: DecodingConfig) -> str:
     made = f"{model.order}-gram of {model.source}" if model.source in ESTIMATED else model.source
     tuned = ", tuned on dev, so that its results are better than they would be elsewhere"
     return f"words, language model: {made}; {described(decoding)}{tuned if is_tuned(recipe) else ''}"
+
+
+def _further(recipe: Recipe) -> str:
+    """Names of the further corpora of train, as the end of a sentence."""
+    names = [f"{name} ({entry.source})" for name, entry in recipe.config.corpus.also.items()]
+    return f"; for train also {', '.join(names)}" if names else ""
+
+
+def _of_train(recipe: Recipe, train: Sequence[Utterance]) -> dict[str, list[Utterance]]:
+    """What train holds of each further corpus, by its name, under the ids that it has there."""
+    return {
+        name: [
+            replace(row, utt_id=row.utt_id.removeprefix(f"{name}-"))
+            for row in train
+            if row.utt_id.startswith(f"{name}-")
+        ]
+        for name in recipe.config.corpus.also
+    }
 
 
 def _data_row(name: str, utterances: Sequence[Utterance]) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from asr.corpus.also import Also
 from asr.corpus.librispeech import SUBSETS, find_subset
 from recipes.recipe import Recipe
 
@@ -12,7 +13,7 @@ def is_own_data(recipe: Recipe) -> bool:
 
 
 def corpus_places(recipe: Recipe) -> list[Path]:
-    """The files and folders that make up the corpus."""
+    """The files and folders that make up the corpus, without the further ones."""
     root, corpus = recipe.corpus_root, recipe.config.corpus
     if corpus.source in SUBSETS:
         names = dict.fromkeys((*corpus.train, *corpus.dev, *corpus.test))
@@ -44,3 +45,32 @@ def is_tuned(recipe: Recipe) -> bool:
     """Whether settings of the decoder are looked for on dev."""
     tuning = recipe.config.tuning
     return bool(tuning.lm_weights or tuning.word_scores or tuning.blank_scores or tuning.beams)
+
+
+def further_corpora(recipe: Recipe) -> list[Also]:
+    """What train gets besides; a relative root counts from that of the corpus."""
+    return [
+        Also(
+            name=name,
+            source=entry.source,
+            root=recipe.corpus_root / entry.root,
+            train=entry.train,
+            ids=recipe.beside(entry.ids),
+            speakers=entry.speakers,
+            archive=entry.archive,
+            optional=entry.optional,
+        )
+        for name, entry in recipe.config.corpus.also.items()
+    ]
+
+
+def lists_of_ids(recipe: Recipe) -> list[Path]:
+    """The files that say which utterances belong to the recipe."""
+    corpus = recipe.config.corpus
+    names = (
+        corpus.train_ids,
+        corpus.dev_ids,
+        corpus.test_ids,
+        *(entry.ids for entry in corpus.also.values()),
+    )
+    return [path for path in map(recipe.beside, names) if path]

@@ -1,5 +1,6 @@
 """A recipe: a folder of data (config.toml, README.md, RESULTS.md) and the experiment folder of its run."""
 
+import re
 import shlex
 import shutil
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from asr.files import write_error, write_text
 REPOSITORY = Path(__file__).resolve().parents[1]
 RECIPES = REPOSITORY / "recipes"
 EXPERIMENTS = REPOSITORY / "data" / "exp"
+
+_ROOT = re.compile(r"\s*(corpus\.root|corpus\.also\.\w+\.root)\s*=(.*)", re.DOTALL)
+_FILES = re.compile(r"\s*(language_model\.files)\s*=(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,11 @@ class Recipe:
     exp: Path
     config: Config
     settings: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """Which steps it takes: "study" with a table [study], which compares many models, else "model"."""
+        return "study" if self.config.study else "model"
 
     @property
     def corpus_root(self) -> Path:
@@ -60,20 +69,26 @@ class Recipe:
 
     def portable_command(self) -> str:
         """The command for a reader elsewhere: without the places of this machine."""
-        places = {"corpus.root": "corpus.root=DIR", "language_model.files": "language_model.files=[FILE]"}
-        settings = [places.get(s.partition("=")[0].strip(), s) for s in self.settings]
+        settings = [_ROOT.sub(r"\1=DIR", setting) for setting in self.settings]
+        settings = [_FILES.sub(r"\1=[FILE]", setting) for setting in settings]
         words = ["python", "recipes/run.py", self.name, *(["--set", *settings] if settings else [])]
         return shlex.join(words)
 
     def portable_config(self) -> Config:
-        """The configuration for a reader elsewhere: with the corpus where config.toml says."""
-        written = load_config(self.folder / "config.toml").corpus.root
-        model = self.config.language_model
-        files = tuple(name if not Path(name).is_absolute() else Path(name).name for name in model.files)
+        """The configuration for a reader elsewhere: with the corpora where config.toml says."""
+        corpus, written = self.config.corpus, load_config(self.folder / "config.toml").corpus
+        also = {
+            name: replace(entry, root=written.also[name].root if name in written.also else "DIR")
+            for name, entry in corpus.also.items()
+        }
+        files = tuple(
+            name if not Path(name).is_absolute() else Path(name).name
+            for name in self.config.language_model.files
+        )
         return replace(
             self.config,
-            corpus=replace(self.config.corpus, root=written),
-            language_model=replace(model, files=files),
+            corpus=replace(corpus, root=written.root, also=also),
+            language_model=replace(self.config.language_model, files=files),
         )
 
     def write_config(self) -> None:
@@ -88,7 +103,8 @@ def open_recipe(place: str, settings: list[str] | None = None, exp: Path | None 
 
     Args:
         place: name of a folder in recipes/, or path of a folder with a config.toml, or of that file.
-        settings: `part.key=value` changes; a relative `corpus.root` here counts from the current folder.
+        settings: `part.key=value` changes; a relative `corpus.root`, or that of a further corpus, counts from
+            the current folder here.
         exp: experiment folder; data/exp/NAME of the repository if not given.
 
     Raises:
@@ -135,8 +151,8 @@ def _find(place: str) -> Path:
 
 
 def _absolute_root(setting: str) -> str:
-    key, separator, value = setting.partition("=")
-    if key.strip() != "corpus.root" or not separator:
+    found = _ROOT.fullmatch(setting)
+    if found is None:
         return setting
-    root = Path(value.strip().strip("'\"")).expanduser().resolve()
-    return f"corpus.root={root}"
+    root = Path(found[2].strip().strip("'\"")).expanduser().resolve()
+    return f"{found[1]}={root}"

@@ -24,9 +24,9 @@ from recipes.stamps import (
     Step,
     earlier_steps,
     is_main_process,
-    load_steps,
     perform,
     read_stamp,
+    steps_of,
     why_not_done,
 )
 
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None, steps_folder: Path = STEPS) -> int:
             return 0
         try:
             recipe = open_recipe(options.recipe, options.settings, options.exp)
-            steps = load_steps(steps_folder)
+            steps = steps_of(recipe, steps_folder)
             chosen = _choose(steps, options.stage, options.stop_stage)
         except AsrError as error:
             return _fail(error, status=2)
@@ -66,8 +66,12 @@ def run_alone(step_file: str, arguments: list[str] | None = None) -> None:
             recipe = open_recipe(options.recipe, options.settings, options.exp)
         except AsrError as error:
             sys.exit(_fail(error, status=2))
-        steps = load_steps(path.parent)
-        step = next(step for step in steps if step.path.name == path.name)
+        steps = steps_of(recipe, path.parent)
+        step = next((step for step in steps if step.path.name == path.name), None)
+        if step is None:
+            sys.exit(
+                _fail(AsrError(f"{recipe.name}: a recipe of another kind; it does not take {path.stem}"), 2)
+            )
         sys.exit(_guarded(recipe, lambda: run_steps(recipe, steps, [step], forced=False)))
 
 

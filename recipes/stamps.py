@@ -7,6 +7,10 @@ A step is a file recipes/steps/NN_name.py with
     outputs   function of a `Recipe`: files and folders that it writes
     run       function of a `Recipe`: does the work and returns one or two lines on what was done
 
+where only one kind of recipe takes it (see `Recipe.kind`)
+
+    SERVES    that kind
+
 and where it can go on with what an earlier, unfinished run of it left behind
 
     CONTINUES settings, by part, that may change in between
@@ -42,6 +46,7 @@ NEUTRAL = {
     "corpus": {"mirrors"},
     "batching": {"workers"},
     "training": {"checkpoint_minutes", "device", "tensorboard", "threads"},
+    "study": {"processes"},
 }
 
 
@@ -58,11 +63,17 @@ class Step:
     run: Callable[[Recipe], list[str]]
     continues: dict[str, set[str]]
     begin: Callable[[Recipe], None]
+    serves: str = ""
 
 
 def load_steps(folder: Path = STEPS) -> list[Step]:
     """All steps of a folder, in order of their numbers."""
     return [load_step(path) for path in sorted(folder.glob("[0-9][0-9]_*.py"))]
+
+
+def steps_of(recipe: Recipe, folder: Path = STEPS) -> list[Step]:
+    """The steps of a folder that a recipe takes, in order."""
+    return [step for step in load_steps(folder) if step.serves in ("", recipe.kind)]
 
 
 def load_step(path: Path) -> Step:
@@ -81,6 +92,7 @@ def load_step(path: Path) -> Step:
         run=module.run,
         continues=getattr(module, "CONTINUES", {}),
         begin=getattr(module, "begin", lambda recipe: None),
+        serves=getattr(module, "SERVES", ""),
     )
 
 

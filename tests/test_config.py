@@ -37,6 +37,9 @@ def path(tmp_path):
         ("=3", "expected part.key=value"),
         ("training.epochs.x.y=3", "Expected `int`"),
         ("corpus.root.x=3", "is a value, not a part"),
+        ("corpus.also.a-b.root=x", "matching regex"),
+        ("corpus.also.more.root=x", "missing required field `source` - at `corpus.also"),
+        ("corpus.also.more={source = 'tape', root = 'x'}", "Invalid enum value 'tape'"),
     ],
 )
 def test_wrong_settings(path, setting, words):

@@ -4,7 +4,9 @@ number of processes."""
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
+from asr.batching.balance import Turns
 from asr.errors import AsrError
 
 JITTER = 0.1
@@ -25,6 +27,7 @@ class BucketSampler:
         max_utterances: most rows in a batch.
         seed: of the order.
         shortest_first: epochs (counted from 0) that run from short to long, without chance.
+        shares: in what share of the epochs each utterance takes part (`asr.batching.balance`); None: in all.
         world, rank: number of processes, and which of them this is.
         accumulate: consecutive batches that one update consumes, over all processes.
 
@@ -40,6 +43,7 @@ class BucketSampler:
         max_utterances: int,
         seed: int,
         shortest_first: int,
+        shares: NDArray[np.float64] | None = None,
         world: int = 1,
         rank: int = 0,
         accumulate: int = 1,
@@ -65,18 +69,22 @@ class BucketSampler:
         self._max_utterances = max_utterances
         self._seed = seed
         self._shortest_first = shortest_first
+        self._turns = None if shares is None else Turns(shares, seed)
         self._world = world
         self._rank = rank
         self._accumulate = accumulate
 
     def batches(self, epoch: int) -> list[list[int]]:
-        """All batches of an epoch, as indices into `seconds`; each utterance appears exactly once."""
+        """All batches of an epoch, as indices into `seconds`; each utterance that takes part appears once."""
         rng = np.random.default_rng([self._seed, epoch])
         keys = self._seconds
         if epoch >= self._shortest_first:
             keys = keys * rng.uniform(1 - JITTER, 1 + JITTER, len(keys))
         # Equal lengths keep the manifest's order in the first epochs: a stable sort, no chance.
-        batches = self._cut(np.argsort(keys, kind="stable"))
+        order = np.argsort(keys, kind="stable")
+        if self._turns is not None:
+            order = order[self._turns(epoch)[order]]
+        batches = self._cut(order)
         if epoch >= self._shortest_first:
             batches = [batches[i] for i in rng.permutation(len(batches))]
         return batches
@@ -105,5 +113,4 @@ class BucketSampler:
                 rows, grown = [], float(self._seconds[index])
             rows.append(index)
             longest = grown
-        batches.append(rows)
-        return batches
+        return [*batches, rows] if rows else batches

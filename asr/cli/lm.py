@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from asr.cli.lm_train import train
 from asr.errors import AsrError
 
 if TYPE_CHECKING:
@@ -87,21 +88,36 @@ def build(
         typer.echo(f"{n}-grams        {len(table.first_words)}, discounts {shown}")
 
 
+lm.command(no_args_is_help=True)(train)
+
+
 @lm.command(no_args_is_help=True)
 def perplexity(
-    model: Annotated[Path, typer.Argument(metavar="LM", help="A model: .arpa, .arpa.gz or .lm.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="LM", help="A model: .arpa, .arpa.gz, .lm, or a folder of `lm train`.")
+    ],
     texts: Texts,
+    mix: Annotated[
+        Path | None,
+        typer.Option("--mix", metavar="LM", help="Another model: show what a mixture of both foretells."),
+    ] = None,
 ) -> None:
     """Say how well a model foretells a text, with and without unknown words.
 
     \b
-    Example:
+    Examples:
       asr lm perplexity books.arpa.gz dev.txt
+      asr lm perplexity gru dev.txt --mix books.lm
     """
-    from asr.lm.automaton import LanguageModel
+    from asr.lm.interpolate import learn_weights
     from asr.lm.perplexity import perplexity as measure
+    from asr.lm.scorer import open_scorer
 
-    found = measure(LanguageModel.open(model, verify=True), texts)
+    scorer = open_scorer(model, verify=True)
+    other = None if mix is None else open_scorer(mix, verify=True)
+    if other is not None and "-" in texts:
+        raise AsrError("--mix reads the text twice, which standard input cannot give; name a file")
+    found = measure(scorer, texts)
     tokens = found.num_words + found.num_sentences
     typer.echo(f"sentences                  {found.num_sentences}")
     typer.echo(f"words                      {found.num_words}")
@@ -109,6 +125,11 @@ def perplexity(
     typer.echo(f"log10 probability          {found.log_prob / 2.302585092994046:.2f}")
     typer.echo(f"perplexity                 {found.with_unknown:.2f} over {tokens} tokens with </s>")
     typer.echo(f"perplexity, unknown apart  {found.without_unknown:.2f} over {tokens - found.num_unknown}")
+    if other is not None:
+        learnt = learn_weights([scorer, other], texts)
+        shares = ", ".join(f"{weight:.4f}" for weight in learnt.weights)
+        typer.echo(f"the other alone            {learnt.perplexities[1]:.2f}")
+        typer.echo(f"mixed                      {learnt.mixed:.2f}, shares {shares}, learnt on this text")
 
 
 @lm.command(no_args_is_help=True)

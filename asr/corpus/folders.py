@@ -1,5 +1,6 @@
 """The user's own recordings: a folder of audio with a .txt beside each file, and LJSpeech's layout."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from asr.corpus.candidates import Candidate, admit
@@ -54,11 +55,15 @@ def read_folder(folder: Path, root: Path | None = None) -> tuple[list[Utterance]
     return sorted(admit(candidates, summary), key=lambda row: row.utt_id), summary
 
 
-def read_ljspeech(folder: Path) -> tuple[list[Utterance], Summary]:
+def read_ljspeech(folder: Path, only: Collection[str] | None = None) -> tuple[list[Utterance], Summary]:
     """Read LJSpeech's layout: metadata.csv with lines `id|text|text in words`, and audio in wavs/.
 
     The text in words is taken where it is there, otherwise the text, whose numbers are then read aloud. The
     corpus has one speaker, named after the folder.
+
+    Args:
+        folder: holds metadata.csv and wavs/.
+        only: ids of the utterances that are wanted; the others are neither opened nor told of. None: all.
 
     Returns:
         utterances in the order of the file, and what was skipped.
@@ -81,11 +86,14 @@ def read_ljspeech(folder: Path) -> tuple[list[Utterance], Summary]:
             summary.skip(f"{table.name}:{number}", found)
             continue
         path = audio.pop(utt_id, folder / "wavs" / f"{utt_id}.wav")
+        if only is not None and utt_id not in only:
+            continue
         candidates.append(
             Candidate(utt_id, path, texts[-1] or texts[0], folder.name, origin=f"{table.name}:{number}")
         )
     for utt_id, path in sorted(audio.items()):
-        summary.skip(utt_id, f"no line in {table.name} for {path.name}")
+        if only is None or utt_id in only:
+            summary.skip(utt_id, f"no line in {table.name} for {path.name}")
     return admit(candidates, summary), summary
 
 

@@ -1,20 +1,26 @@
 """Kaldi data folders: wav.scp, text, and where they are there utt2spk and segments."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from asr.corpus.candidates import Candidate, admit
+from asr.corpus.durations import audio_files
 from asr.corpus.folders import read_lines
 from asr.corpus.summary import Summary
 from asr.errors import AsrError
 from asr.records import Utterance
 
 
-def read_kaldi(folder: Path) -> tuple[list[Utterance], Summary]:
+def read_kaldi(folder: Path, only: Collection[str] | None = None) -> tuple[list[Utterance], Summary]:
     """Read a Kaldi data folder.
 
-    Paths in wav.scp are absolute, or relative to the folder or else to its parent. Commands (`… |`) are
-    never run and archives (`x.ark:123`) are not read; both are skipped with a sentence. An end of -1 in
-    segments is the end of the file.
+    Paths in wav.scp are absolute, or relative to the folder or else to its parent; audio that was converted
+    may have another suffix than wav.scp says. Commands (`… |`) are never run and archives (`x.ark:123`) are
+    not read; both are skipped with a sentence. An end of -1 in segments is the end of the file.
+
+    Args:
+        folder: holds wav.scp and text.
+        only: ids of the utterances that are wanted; the others are neither opened nor told of. None: all.
 
     Returns:
         utterances in the order of the file `text`, and what was skipped.
@@ -34,20 +40,22 @@ def read_kaldi(folder: Path) -> tuple[list[Utterance], Summary]:
         _read_map(folder / "segments", summary) if has_segments else {name: name for name in recordings}
     )
     speakers = _read_map(folder / "utt2spk", summary) if has_speakers else {}
-    candidates = []
+    candidates, listings = [], dict[Path, dict[str, Path]]()
     for utt_id, text in texts.items():
+        if only is not None and utt_id not in only:
+            continue
         try:
             recording, start, end = _segment(utt_id, segments, has_segments)
-            audio = _audio_path(recording, recordings, folder)
+            audio = _audio_path(recording, recordings, folder, listings)
         except AsrError as error:
             summary.skip(utt_id, str(error))
             continue
         candidates.append(Candidate(utt_id, audio, text, speakers.get(utt_id, ""), start, end))
     for utt_id in segments:
-        if utt_id not in texts:
+        if utt_id not in texts and (only is None or utt_id in only):
             summary.skip(utt_id, "the transcript is missing (no line in text)")
     for utt_id in speakers:
-        if utt_id not in texts and utt_id not in segments:
+        if utt_id not in texts and utt_id not in segments and (only is None or utt_id in only):
             summary.skip(utt_id, "utt2spk names it, but text and audio do not")
     return admit(candidates, summary), summary
 
@@ -78,8 +86,10 @@ def _segment(utt_id: str, segments: dict[str, str], has_segments: bool) -> tuple
     return recording, start, None if end == -1 else end
 
 
-def _audio_path(recording: str, recordings: dict[str, str], folder: Path) -> Path:
-    """Where a recording lies.
+def _audio_path(
+    recording: str, recordings: dict[str, str], folder: Path, listings: dict[Path, dict[str, Path]]
+) -> Path:
+    """Where a recording lies; `listings` remembers what folders hold.
 
     Raises:
         AsrError: it is not in wav.scp, or its entry is not the path of an audio file.
@@ -95,9 +105,15 @@ def _audio_path(recording: str, recordings: dict[str, str], folder: Path) -> Pat
     name, _, offset = entry.rpartition(":")
     if name.endswith(".ark") and offset.isdigit():
         raise AsrError(f"wav.scp gives an archive for recording '{recording}' ({entry}); a path is expected")
-    for place in (folder, folder.parent):
-        if _exists(place / entry):
-            return place / entry
+    places = [place / entry for place in (folder, folder.parent)]
+    for path in places:
+        if _exists(path):
+            return path
+    for path in places:
+        if path.parent not in listings:
+            listings[path.parent] = audio_files(path.parent) if _exists(path.parent) else {}
+        if path.stem in listings[path.parent]:
+            return listings[path.parent][path.stem]
     raise AsrError(f"the audio file is missing ({entry}, neither from {folder} nor from its parent)")
 
 

@@ -1,16 +1,14 @@
 """From what a configuration says about the corpus to the utterances of train, dev and test."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from asr.corpus.folders import read_folder, read_ljspeech
-from asr.corpus.kaldi import read_kaldi
-from asr.corpus.librispeech import SUBSETS, find_subset, read_librispeech
-from asr.corpus.manifest import missing_ids, read_ids, read_manifest, select, split
+from asr.corpus.also import Also, read_also
+from asr.corpus.manifest import read_ids, split
+from asr.corpus.sources import OWN, listed, names_of_train, read_names, without
 from asr.corpus.summary import Summary, named
-from asr.corpus.tables import read_table
 from asr.errors import AsrError
 from asr.records import Utterance
 
@@ -19,22 +17,20 @@ T = TypeVar("T")
 HELD_OUT = 0.1
 """Share of the speech that becomes dev, and then test, where own data names none."""
 
-_OWN: dict[str, Callable[[Path], tuple[list[Utterance], Summary]]] = {
-    "folder": read_folder,
-    "table": read_table,
-    "kaldi": read_kaldi,
-    "ljspeech": read_ljspeech,
-}
-
 
 @dataclass
 class Prepared:
-    """The three parts of a corpus, no utterance in two of them, and what was left out on the way."""
+    """The three parts of a corpus, no utterance in two of them, and what was left out on the way.
+
+    Attributes:
+        also: what train got of each further corpus, by its name; empty for one that is not there.
+    """
 
     train: list[Utterance]
     dev: list[Utterance]
     test: list[Utterance]
     summary: Summary = field(default_factory=Summary)
+    also: dict[str, list[Utterance]] = field(default_factory=dict)
 
 
 def prepare(
@@ -47,6 +43,7 @@ def prepare(
     train_ids: Path | None = None,
     dev_ids: Path | None = None,
     test_ids: Path | None = None,
+    also: Sequence[Also] = (),
     seed: int = 1,
 ) -> Prepared:
     """Read the parts of a corpus.
@@ -62,6 +59,7 @@ def prepare(
         root: folder of the corpus.
         train, dev, test: names; relative paths below `root`.
         train_ids, dev_ids, test_ids: files with one id a line.
+        also: further corpora, whose utterances come behind the others in train.
         seed: of the split.
 
     Returns:
@@ -75,24 +73,36 @@ def prepare(
     summary = Summary()
     names = _names(source, train, dev, test)
     ids = _by_part(*(read_ids(path) if path else None for path in (train_ids, dev_ids, test_ids)))
-    pool = _read(source, root, names["train"], _wanted_of_train(names, ids), summary)
+    pool = read_names(source, root, names["train"], _wanted_of_train(names, ids), summary)
     parts: dict[str, list[Utterance]] = {}
     for part in ("dev", "test"):
         if names[part]:
-            found = _read(source, root, names[part], ids[part], summary)
-            parts[part] = _listed(part, found, ids[part], summary)
-            pool = _without(pool, parts[part], part, summary)
+            found = read_names(source, root, names[part], ids[part], summary)
+            parts[part] = listed(f"corpus.{part}_ids", found, ids[part], summary)
+            pool = without(pool, parts[part], _shared(part), summary)
         else:
-            parts[part] = [] if ids[part] is None else _listed(part, pool, ids[part], summary)
-            pool = _without(pool, parts[part])
-    pool = _listed("train", pool, ids["train"], summary)
+            has_list = ids[part] is not None
+            parts[part] = listed(f"corpus.{part}_ids", pool, ids[part], summary) if has_list else []
+            pool = without(pool, parts[part])
+    pool = listed("corpus.train_ids", pool, ids["train"], summary)
     for part in ("dev", "test"):
-        if source in _OWN and not names[part] and ids[part] is None:
+        if source in OWN and not names[part] and ids[part] is None:
             pool, parts[part] = split(pool, HELD_OUT, seed)
     if not pool:
         raise AsrError(f"{root}: no utterance is left for training; {summary.text(3)}")
+    added: dict[str, list[Utterance]] = {}
+    for corpus in also:
+        rows = read_also(corpus, summary)
+        for part in ("dev", "test"):
+            rows = without(rows, parts[part], _shared(part), summary)
+        added[corpus.name] = without(rows, pool, "left out, since train has the same audio already", summary)
+        pool = pool + added[corpus.name]
     _warn_of_shared_speakers(pool, parts, summary)
-    return Prepared(train=pool, dev=parts["dev"], test=parts["test"], summary=summary)
+    return Prepared(train=pool, dev=parts["dev"], test=parts["test"], summary=summary, also=added)
+
+
+def _shared(part: str) -> str:
+    return f"left out of train, since the same audio is in {part}"
 
 
 def _by_part(train: T, dev: T, test: T) -> dict[str, T]:
@@ -105,12 +115,7 @@ def _names(
     """The names of each part, with what an empty one means for this source."""
     if source == "synthetic":
         return _by_part(train or ("train",), dev or ("dev",), test or ("test",))
-    if train:
-        return _by_part(train, dev, test)
-    if source in _OWN and source != "table":
-        return _by_part((".",), dev, test)
-    what = "a table, such as recordings.csv" if source == "table" else "a subset, such as train-clean-100"
-    raise AsrError(f"corpus.train is empty; name {what}, in the folder corpus.root")
+    return _by_part(names_of_train(source, train), dev, test)
 
 
 def _wanted_of_train(names: dict[str, Sequence[str]], ids: dict[str, list[str] | None]) -> set[str] | None:
@@ -119,85 +124,10 @@ def _wanted_of_train(names: dict[str, Sequence[str]], ids: dict[str, list[str] |
         return None
     return {
         utt_id
-        for part, listed in ids.items()
+        for part, wanted in ids.items()
         if part == "train" or not names[part]
-        for utt_id in listed or ()
+        for utt_id in wanted or ()
     }
-
-
-def _read(
-    source: str, root: Path, names: Sequence[str], only: Collection[str] | None, summary: Summary
-) -> list[Utterance]:
-    """Read all names of a part into one list with unique ids."""
-    rows: dict[str, Utterance] = {}
-    for name in names:
-        found, told = _read_one(source, root, name, only)
-        summary.extend(told)
-        if not found:
-            raise AsrError(f"{root / name}: no usable utterance; {told.text(3)}")
-        for row in found:
-            if row.utt_id in rows:
-                summary.skip(row.utt_id, f"the id occurs twice; the first is kept ({rows[row.utt_id].audio})")
-            else:
-                rows[row.utt_id] = row
-    return list(rows.values())
-
-
-def _read_one(
-    source: str, root: Path, name: str, only: Collection[str] | None
-) -> tuple[list[Utterance], Summary]:
-    if source == "folder":
-        return read_folder(root / name, root)
-    if source in _OWN:
-        return _OWN[source](root / name)
-    if source == "synthetic":
-        manifest = root / f"{name}.jsonl"
-        if not manifest.exists():
-            raise AsrError(f"{manifest}: not there yet; run the recipe from its first step to synthesise it")
-        return read_manifest(manifest), Summary()
-    if source not in SUBSETS:
-        known = ", ".join([*SUBSETS, "synthetic", *_OWN])
-        raise AsrError(f"corpus.source is '{source}'; expected one of {known}")
-    folder = find_subset(root, name)
-    if folder is None:
-        raise AsrError(
-            f"{root / name}: no such folder; run the recipe from its first step to download it, or give the "
-            "folder that holds it with --set corpus.root=DIR"
-        )
-    return read_librispeech(folder, only)
-
-
-def _listed(part: str, rows: list[Utterance], ids: list[str] | None, summary: Summary) -> list[Utterance]:
-    """The utterances on the list of a part, in its order; all where there is no list.
-
-    Raises:
-        AsrError: none of the ids is there.
-    """
-    if ids is None:
-        return rows
-    missing = missing_ids(rows, ids)
-    if len(missing) == len(ids):
-        raise AsrError(
-            f"corpus.{part}_ids: none of its {len(ids)} ids is in the corpus, such as {named(ids, 3)}"
-        )
-    if missing:
-        summary.warn(
-            f"corpus.{part}_ids",
-            f"{len(missing)} of {len(ids)} ids have no usable utterance: {named(missing)}",
-        )
-    return select(rows, [utt_id for utt_id in ids if utt_id not in set(missing)])
-
-
-def _without(
-    pool: list[Utterance], taken: list[Utterance], part: str = "", summary: Summary | None = None
-) -> list[Utterance]:
-    """`pool` without the recordings of `taken`; each is a remark where there is a summary."""
-    places = {(row.audio, row.start) for row in taken}
-    both = [row for row in pool if (row.audio, row.start) in places]
-    if summary:
-        for row in both:
-            summary.skip(row.utt_id, f"left out of train, since the same audio is in {part}")
-    return [row for row in pool if (row.audio, row.start) not in places] if both else pool
 
 
 def _warn_of_shared_speakers(

@@ -1,7 +1,8 @@
-"""Changes of the waveform in training, each seeded by utterance and epoch: speed, room, noise, line, level.
+"""Changes of the waveform in training, seeded by utterance and epoch: speed, room, noise, line, level, codec.
 
 They follow the way that sound takes: the voice (speed), the room (reverberation), what else sounds there
-(noise), the line (low-pass, then telephone) and the level of the recording (gain).
+(noise), the line (low-pass, then telephone), the level of the recording (gain) and the file that keeps it
+(codec).
 """
 
 import hashlib
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from asr.errors import AsrError
+from asr.features.codec import LEVELS, MP3_RATES, through_codec
 
 NOISES = ("white", "pink", "babble")
 LOWPASS_HZ = (3400.0, 7000.0)
@@ -40,12 +42,13 @@ class WaveformAugment:
     Args:
         speeds: one is drawn for each utterance; 1.1 is faster and higher.
         gain_db: largest change of level, up or down, in dB.
-        noise, lowpass, telephone, reverb: probability of each change.
+        noise, lowpass, telephone, reverb, codec: probability of each change.
         noise_snr_db: lowest and highest signal-to-noise ratio.
         sample_rate: in Hz.
 
     Raises:
-        AsrError: `lowpass` or `telephone` at a sample rate that leaves nothing to cut off.
+        AsrError: `lowpass` or `telephone` at a sample rate that leaves nothing to cut off, `codec` at one
+            that MP3 does not have.
     """
 
     def __init__(
@@ -59,11 +62,17 @@ class WaveformAugment:
         telephone: float,
         reverb: float,
         sample_rate: int,
+        codec: float = 0.0,
     ) -> None:
         if (lowpass or telephone) and sample_rate < _NARROW_RATE:
             raise AsrError(
                 f"augment: lowpass and telephone need a sample rate of {_NARROW_RATE} Hz or more, found "
                 f"{sample_rate} Hz; set both to 0"
+            )
+        if codec and sample_rate not in MP3_RATES:
+            raise AsrError(
+                f"augment: codec needs a sample rate that MP3 has ({', '.join(map(str, MP3_RATES))} Hz), "
+                f"found {sample_rate} Hz; set it to 0"
             )
         self.speeds = tuple(speeds)
         self.gain_db = gain_db
@@ -72,6 +81,7 @@ class WaveformAugment:
         self.lowpass = lowpass
         self.telephone = telephone
         self.reverb = reverb
+        self.codec = codec
         self.sample_rate = sample_rate
 
     def __call__(self, waveform: Tensor, rng: np.random.Generator) -> Tensor:
@@ -107,7 +117,12 @@ class WaveformAugment:
             waveform = band_pass(waveform, self.sample_rate, 0.0, rng.uniform(LOWPASS_HZ[0], highest))
         if is_telephone:
             waveform = telephone_line(waveform, self.sample_rate)
-        return waveform * 10 ** (gain_db / 20) if gain_db else waveform
+        if gain_db:
+            waveform = waveform * 10 ** (gain_db / 20)
+        if self.codec and rng.random() < self.codec:
+            kind = tuple(LEVELS)[int(rng.integers(len(LEVELS)))]
+            waveform = through_codec(waveform, self.sample_rate, kind, rng.uniform(*LEVELS[kind]))
+        return waveform
 
 
 def change_speed(waveform: Tensor, speed: float) -> Tensor:

@@ -141,11 +141,19 @@ class LanguageModel:
         del ids["<s>"], ids["</s>"]
         return ids
 
+    def token_log_probs(self, ids: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Natural log-probability of every token of sentences.
+
+        Args:
+            ids: (K,) the sentences one after the other, each with its </s>.
+        """
+        found: NDArray[np.float64] = sentence_log_probs(self.automaton, self.start, EOS, ids)
+        return found
+
     def score(self, words: Sequence[str]) -> float:
         """Natural log-probability of a sentence with its end; words outside the vocabulary count as <unk>."""
         ids = [self.ids.get(word, UNK) for word in words]
-        sentence = np.array([*ids, EOS], np.int32)
-        return float(sentence_log_probs(self.automaton, self.start, EOS, sentence).sum())
+        return float(self.token_log_probs(np.array([*ids, EOS], np.int32)).sum())
 
 
 def automaton_of(model: Model) -> Automaton:

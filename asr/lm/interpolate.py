@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.errors import AsrError
-from asr.lm.automaton import LanguageModel, sentence_log_probs
 from asr.lm.closure import Section, closed_model
+from asr.lm.scorer import Scorer
 from asr.lm.sorting import Rows, first_differences, sorted_order
 from asr.lm.tables import (
     BOS,
@@ -45,7 +45,7 @@ class Learnt(NamedTuple):
 
 
 def learn_weights(
-    models: Sequence[LanguageModel], texts: Iterable[str], tolerance: float = 1e-6, rounds: int = 1000
+    models: Sequence[Scorer], texts: Iterable[str], tolerance: float = 1e-6, rounds: int = 1000
 ) -> Learnt:
     """Learn the weights of models on a held-out text.
 
@@ -70,7 +70,7 @@ def learn_weights(
     return Learnt(weights.tolist(), np.exp(-log_probs.mean(1)).tolist(), float(mixed))
 
 
-def _token_log_probs(models: Sequence[LanguageModel], texts: Iterable[str]) -> Floats:
+def _token_log_probs(models: Sequence[Scorer], texts: Iterable[str]) -> Floats:
     """(models, K) natural log-probability of every token of texts; -inf where only another model knows it."""
     known = set().union(*(model.ids for model in models))
     columns = []
@@ -82,7 +82,7 @@ def _token_log_probs(models: Sequence[LanguageModel], texts: Iterable[str]) -> F
         for model in models:
             ids = {**model.ids, "</s>": EOS}
             numbers = np.fromiter((ids.get(word, UNK) for word in tokens), np.int32, len(tokens))
-            found = sentence_log_probs(model.automaton, model.start, EOS, numbers)
+            found = model.token_log_probs(numbers)
             found[(numbers == UNK) & elsewhere & (np.array(tokens) != "<unk>")] = -np.inf
             rows.append(found)
         columns.append(np.array(rows))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from asr.errors import AsrError
-from asr.lm.automaton import LanguageModel, sentence_log_probs
+from asr.lm.scorer import Scorer
 from asr.lm.tables import EOS, UNK
 from asr.lm.text import read_blocks
 
@@ -32,7 +32,7 @@ class Perplexity(NamedTuple):
         return float(np.exp((self.log_prob_unknown - self.log_prob) / known))
 
 
-def perplexity(model: LanguageModel, texts: Iterable[str]) -> Perplexity:
+def perplexity(model: Scorer, texts: Iterable[str]) -> Perplexity:
     """The perplexity of texts, a sentence a line; blank lines are no sentences.
 
     Raises:
@@ -44,7 +44,7 @@ def perplexity(model: LanguageModel, texts: Iterable[str]) -> Perplexity:
         sentences = [line for line in map(bytes.split, block.content.split(b"\n")) if line]
         tokens = [[*(ids.get(word, UNK) for word in line), EOS] for line in sentences]
         numbers = np.fromiter((index for line in tokens for index in line), np.int32)
-        log_probs = sentence_log_probs(model.automaton, model.start, EOS, numbers)
+        log_probs = model.token_log_probs(numbers)
         unknown = numbers == UNK
         num_words = len(numbers) - len(sentences)
         totals += [len(sentences), num_words, unknown.sum(), log_probs.sum(), log_probs[unknown].sum()]

@@ -7,7 +7,7 @@
     words.txt           the words that `decoding.method = "words"` may read, spelled in units (optional)
     words.lm            a language model of words in its compact form (optional)
     card.md             data, ids, WER: what a reader should know before trusting the model
-    bundle.json         version of this layout, sha256 of every file above
+    bundle.json         version of this layout, sha256 of every file above (`asr.model_folder`)
 
 A pickle (`.pt`, `.pth`, `.ckpt`) can run any code when it is opened: it is refused, never opened.
 """
@@ -19,8 +19,6 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import safetensors
-import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -29,14 +27,30 @@ from asr.config import Config, dump_config, parse_config
 from asr.errors import AsrError
 from asr.model.acoustic import AcousticModel
 from asr.model.consistency import check_cmvn, check_tokens, check_weights, untrained_model
-from asr.model.folder import WEIGHTS, read_folder, replace_folder
+from asr.model_folder import (
+    WEIGHTS,
+    Layout,
+    parse_text,
+    parse_weights,
+    read_folder,
+    weights_bytes,
+    write_folder,
+)
 
+FORMAT_VERSION = 1
 CONFIG = "config.toml"
 TOKENS = "tokens.txt"
 CMVN = "cmvn.json"
 CARD = "card.md"
 WORDS = "words.txt"
 LANGUAGE_MODEL = "words.lm"
+LAYOUT = Layout(
+    FORMAT_VERSION,
+    required=(WEIGHTS, CONFIG, TOKENS, CARD),
+    again="export the model again",
+    maker="recipes/steps/10_export.py",
+    unread=(LANGUAGE_MODEL,),
+)
 
 
 class _Cmvn(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +97,7 @@ class Bundle:
 
 
 def save_bundle(path: Path, bundle: Bundle, card: str) -> None:
-    """Write a model folder; a reader meets the whole old one or the whole new one (see `replace_folder`).
+    """Write a model folder; a reader meets the whole old one or the whole new one.
 
     Args:
         path: the folder to make or to replace.
@@ -91,12 +105,11 @@ def save_bundle(path: Path, bundle: Bundle, card: str) -> None:
         card: Markdown about data, ids and WER.
 
     Raises:
-        AsrError: the bundle would not load again, the disk is full, the place cannot be written, or `path`
-            holds something else than a model.
+        AsrError: the bundle would not load again, or what `asr.model_folder.write_folder` raises.
     """
-    copies = {WORDS: bundle.lexicon, LANGUAGE_MODEL: bundle.lm}
-    present = {name: source for name, source in copies.items() if source is not None}
-    replace_folder(path, _contents(bundle, card), present)
+    places = {WORDS: bundle.lexicon, LANGUAGE_MODEL: bundle.lm}
+    copies = {name: place for name, place in places.items() if place is not None}
+    write_folder(path, _contents(bundle, card), LAYOUT, copies)
 
 
 def load_bundle(path: Path, *, verify: bool = False) -> Bundle:
@@ -107,34 +120,28 @@ def load_bundle(path: Path, *, verify: bool = False) -> Bundle:
         verify: compare the language model with its checksum too.
 
     Raises:
-        AsrError: no such folder, a file is missing or changed, another version of the layout, a pickle, or
-            parts that do not fit each other; the sentence names the file.
+        AsrError: what `asr.model_folder.read_folder` raises, or parts that do not fit each other; the
+            sentence names the file.
     """
-    required = (WEIGHTS, CONFIG, TOKENS, CARD)
-    contents = read_folder(path, required=required, unread=LANGUAGE_MODEL, verify=verify)
+    contents = read_folder(path, LAYOUT, verify=verify)
     config = _parse_config(path, contents[CONFIG])
-    tokens = _decode(path / TOKENS, contents[TOKENS]).removesuffix("\n").split("\n")
+    tokens = parse_text(path / TOKENS, contents[TOKENS], LAYOUT).removesuffix("\n").split("\n")
     check_tokens(tokens, str(path / TOKENS))
     mean, std = _parse_cmvn(path, config, contents.get(CMVN))
-    weights = _parse_weights(path / WEIGHTS, contents[WEIGHTS])
+    weights = parse_weights(path / WEIGHTS, contents[WEIGHTS], LAYOUT)
     check_weights(config, len(tokens), weights, str(path / WEIGHTS))
+    card = parse_text(path / CARD, contents[CARD], LAYOUT)
     lexicon, lm = (path / name if name in contents else None for name in (WORDS, LANGUAGE_MODEL))
-    card = _decode(path / CARD, contents[CARD])
     return Bundle(config, tokens, mean, std, weights, card, lexicon, lm)
 
 
-# --- writing -----------------------------------------------------------------------------------------------
-
-
 def _contents(bundle: Bundle, card: str) -> dict[str, bytes]:
-    """Every file that is made, by name. The bundle passes the checks that loading it would make."""
+    """Every file of the folder, by name. The bundle passes the checks that loading it would make."""
     check_tokens(bundle.tokens, TOKENS)
     check_cmvn(bundle.config, bundle.cmvn_mean, bundle.cmvn_std, CMVN)
     check_weights(bundle.config, len(bundle.tokens), bundle.weights, WEIGHTS)
-    # clones, because safetensors refuses tensors that share memory, and two weights may be views of one
-    tensors = {name: weight.detach().cpu().contiguous().clone() for name, weight in bundle.weights.items()}
     files = {
-        WEIGHTS: safetensors.torch.save(tensors),
+        WEIGHTS: weights_bytes(bundle.weights),
         CONFIG: dump_config(bundle.config).encode(),
         TOKENS: ("\n".join(bundle.tokens) + "\n").encode(),
         CARD: card.encode(),
@@ -145,19 +152,9 @@ def _contents(bundle: Bundle, card: str) -> dict[str, bytes]:
     return files
 
 
-# --- reading -----------------------------------------------------------------------------------------------
-
-
-def _decode(path: Path, content: bytes) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise AsrError(f"{path}: not UTF-8 text: {error}; export the model again") from error
-
-
 def _parse_config(path: Path, content: bytes) -> Config:
     try:
-        tree = tomllib.loads(_decode(path / CONFIG, content))
+        tree = tomllib.loads(parse_text(path / CONFIG, content, LAYOUT))
     except tomllib.TOMLDecodeError as error:
         raise AsrError(f"{path / CONFIG}: not a TOML file: {error}; export the model again") from error
     return parse_config(tree, str(path / CONFIG))
@@ -176,10 +173,3 @@ def _parse_cmvn(
     mean, std = np.array(stats.mean, np.float32), np.array(stats.std, np.float32)
     check_cmvn(config, mean, std, str(path / CMVN))
     return mean, std
-
-
-def _parse_weights(path: Path, content: bytes) -> dict[str, Tensor]:
-    try:
-        return safetensors.torch.load(content)
-    except safetensors.SafetensorError as error:
-        raise AsrError(f"{path}: not a safetensors file ({error}); export the model again") from error

@@ -1,6 +1,5 @@
 """Do the parts of a model fit each other: configuration, tokens, normalisation and weights?"""
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor
 from asr.config import Config
 from asr.errors import AsrError
 from asr.model.acoustic import AcousticModel
+from asr.model_folder import compare_weights
 
 BLANK_TOKEN = "<blank>"
 
@@ -78,17 +78,4 @@ def check_weights(config: Config, num_classes: int, weights: Mapping[str, Tensor
     """The names and shapes of the model that is configured, finite values."""
     with torch.device("meta"):  # shapes without memory, and without drawing random numbers
         expected = untrained_model(config, num_classes).state_dict()
-    for name in sorted(expected.keys() | weights.keys()):
-        wanted = "no such weight" if name not in expected else _shape(expected[name])
-        found = "no such weight" if name not in weights else _shape(weights[name])
-        if wanted != found:
-            raise AsrError(
-                f"{origin}: the weights do not fit the configuration and the tokens: {name}: expected "
-                f"{wanted}, found {found}"
-            )
-        if not math.isfinite(float(weights[name].detach().to(torch.float64).abs().sum())):
-            raise AsrError(f"{origin}: {name} holds values that are not finite; the training went astray")
-
-
-def _shape(weight: Tensor) -> str:
-    return "×".join(str(size) for size in weight.shape) or "a single number"
+    compare_weights(expected, weights, origin)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from asr.recurrent import cells
 from asr.recurrent.layer import Layer, Recurrent
+from asr.recurrent.unrolled import unroll
 
 GATED = ("gru", "gru_reset_after")
 """Cells with a reset gate r and an update gate z."""
@@ -66,15 +66,7 @@ def _trace_direction(layer: Layer, d: int, x: Tensor) -> Trace:
     """One direction from h_0 = 0; the backward one (d = 1) reads the frames from the last to the first."""
     size, weight_hh = layer.hidden_size, layer.weight_hh[d]
     sums = (x.flip(0) if d else x) @ layer.weight_ih[d].T + layer.bias[d]  # (T, 3H)
-    state = x.new_zeros(1, size)
-    steps = []
-    for sums_t in sums:
-        frame = sums_t[None, None]  # (1, 1, 3H)
-        if layer.cell == "gru":
-            state = cells.gru(frame, state, weight_hh)[:, 0]
-        else:
-            state = cells.gru_reset_after(frame, state, weight_hh, layer.bias_candidate[d])[:, 0]
-        steps.append(state)
+    steps = unroll(layer, d, x)
     states = torch.cat(steps)
     before = torch.cat([x.new_zeros(1, size), states[:-1]])
     gates = torch.sigmoid(sums[:, : 2 * size] + before @ weight_hh[: 2 * size].T)

@@ -22,6 +22,10 @@ PATIENT_STEPS = 2000
 """Updates that a model may write nothing but blanks before this is called a plateau."""
 
 
+class Runaway(AsrError):
+    """The weights have run away: the training cannot be saved, only its settings changed."""
+
+
 class Watch:
     """Counts updates that had to be left out, and blank evaluations."""
 
@@ -38,7 +42,7 @@ class Watch:
             utt_ids: rows of this process whose loss is not finite; may be empty.
 
         Raises:
-            AsrError: too many in a row.
+            Runaway: too many in a row.
         """
         if is_finite:
             self._skipped = 0
@@ -47,17 +51,17 @@ class Watch:
         rows = f" (loss not finite for {', '.join(utt_ids)})" if utt_ids else ""
         log.warning("update %d has no finite gradient%s; it is left out", step, rows)
         if self._skipped >= MAX_SKIPPED:
-            raise AsrError(_runaway(f"{self._skipped} updates in a row had no finite gradient{rows}"))
+            raise Runaway(_runaway(f"{self._skipped} updates in a row had no finite gradient{rows}"))
 
     def weights(self, parameters: Iterable[Tensor]) -> None:
         """Refuse to evaluate or to save weights that are of no use any more.
 
         Raises:
-            AsrError: a weight is not finite, or larger than `LARGEST_WEIGHT`.
+            Runaway: a weight is not finite, or larger than `LARGEST_WEIGHT`.
         """
         largest = max(float(parameter.detach().abs().max()) for parameter in parameters)
         if not largest < LARGEST_WEIGHT:
-            raise AsrError(_runaway(f"the largest weight is {largest:.3g}"))
+            raise Runaway(_runaway(f"the largest weight is {largest:.3g}"))
 
     def evaluation(self, report: Report, step: int) -> None:
         """Say once that the model writes nothing at all for too long."""

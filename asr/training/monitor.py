@@ -41,7 +41,7 @@ class Monitor:
         self._width = 0
 
     def update(self, metrics: dict[str, float]) -> None:
-        """Show and store one update: epoch, step, loss, rate, gradient_norm, xrt, seconds, eta."""
+        """Show and store one update: epoch, step, loss, rate, gradient_norm, audio, xrt, seconds, eta."""
         self._store({"event": "update"} | metrics)
         text = (
             f"epoch {metrics['epoch']}  step {metrics['step']}/{self._total_steps}  "

@@ -3,7 +3,8 @@
 import functools
 import hashlib
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -87,8 +88,17 @@ def make_trainer(
     tokens: Sequence[str],
     folder: Path,
     device: torch.device,
+    change: Callable[[AcousticModel], None] | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Trainer:
-    """Build data sets, model and trainer; arguments as for `train`."""
+    """Build data sets, model and trainer.
+
+    Args:
+        config, train_utterances, dev_utterances, cmvn, tokens, folder: as for `train`.
+        device: where the model is trained.
+        change: does something to the new model before it is trained; checkpoints do not know of it.
+        clock: as for `Trainer`.
+    """
     units = CharacterUnits.from_tokens(tokens)
     extractor = make_extractor(config.features)
     frames = functools.partial(_output_frames, STRIDES[config.model.subsampling])
@@ -122,6 +132,7 @@ def make_trainer(
             lowpass=augment.lowpass,
             telephone=augment.telephone,
             reverb=augment.reverb,
+            codec=augment.codec,
             sample_rate=config.features.sample_rate,
         ),
         spec_augment=SpecAugment(
@@ -136,16 +147,13 @@ def make_trainer(
         seed=config.training.seed,
         cache_bytes=CACHE_BYTES // distributed.world(),
     )
-    dev_set = SpeechDataset(
-        spread(dev_utterances, config.training.dev_utterances),
-        sample_rate=config.features.sample_rate,
-        extractor=extractor,
-        cmvn=statistics,
-    )
+    dev_set = evaluation_set(config.features, spread(dev_utterances, config.training.dev_utterances), cmvn)
     torch.manual_seed(config.training.seed)
     model = AcousticModel(
         num_bins=extractor.dim, num_classes=len(tokens), **msgspec.structs.asdict(config.model)
     )
+    if change:
+        change(model)
     return Trainer(
         model,
         train_set,
@@ -156,6 +164,19 @@ def make_trainer(
         folder=folder,
         fingerprint=fingerprint(config, [*kept, *dev_utterances], tokens),
         device=device,
+        clock=clock,
+    )
+
+
+def evaluation_set(
+    features: FeaturesConfig, utterances: Sequence[Utterance], cmvn: CmvnStats | None
+) -> SpeechDataset:
+    """Utterances as they are, without augmentation, to measure errors on."""
+    return SpeechDataset(
+        utterances,
+        sample_rate=features.sample_rate,
+        extractor=make_extractor(features),
+        cmvn=_statistics(cmvn, features.cmvn),
     )
 
 

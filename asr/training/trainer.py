@@ -6,18 +6,16 @@ do what one would.
 """
 
 import hashlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import torch
 from torch import Tensor, nn
 
+from asr.batching.balance import speaker_shares
 from asr.batching.batch import Batch
 from asr.batching.dataset import SpeechDataset
 from asr.batching.loader import load_batches
@@ -32,6 +30,7 @@ from asr.training.evaluation import evaluate
 from asr.training.monitor import Monitor
 from asr.training.schedule import progress, rate_factor
 from asr.training.state import State
+from asr.training.stopping import Stop
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -57,6 +56,8 @@ class Trainer:
         folder: for checkpoints, metrics.jsonl and curve.png.
         fingerprint: of configuration and data; checkpoints with another one are refused.
         device: where the model is trained.
+        clock: seconds from any start, in which the time budget and the speed are counted; `time.process_time`
+            counts the processor's, which other work on the machine does not shorten.
 
     Raises:
         AsrError: the folder holds checkpoints of another configuration, or a setting cannot be.
@@ -74,6 +75,7 @@ class Trainer:
         folder: Path,
         fingerprint: str,
         device: torch.device,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model.to(device)
         self.train_set, self.dev_set, self.decode = train_set, dev_set, decode
@@ -88,12 +90,15 @@ class Trainer:
             folder=folder,
             fingerprint=fingerprint,
         )
+        seconds = [utterance.duration for utterance in train_set.utterances]
+        speakers, power = [utterance.speaker for utterance in train_set.utterances], batching.speaker_power
         self.sampler = BucketSampler(
-            [utterance.duration for utterance in train_set.utterances],
+            seconds,
             batch_seconds=batching.seconds,
             max_utterances=batching.max_utterances,
             seed=training.seed,
             shortest_first=batching.shortest_first,
+            shares=speaker_shares(seconds, speakers, power) if power else None,
             world=distributed.world(),
             rank=distributed.rank(),
             accumulate=training.accumulate,
@@ -101,9 +106,10 @@ class Trainer:
         # Epochs differ by a batch or two in number of updates, which the schedule need not know.
         self.total_steps = training.epochs * len(self.sampler.updates(batching.shortest_first))
         self.watch = Watch()
-        self.stop_wanted = False
+        self.stop = Stop()
         self.saved = time.monotonic()
-        self.started = self.saved - self.state.at.seconds
+        self.now = clock
+        self.started = clock() - self.state.at.seconds
         self.is_first = distributed.rank() == 0
 
     def run(self) -> Progress:
@@ -116,7 +122,7 @@ class Trainer:
         step, board = self.state.at.step, self.training.tensorboard
         monitor = Monitor(self.folder, step, board, self.total_steps) if self.is_first else None
         try:
-            with self._signals(), memory_sentence(self.batching.seconds):
+            with self.stop.on_signals(), memory_sentence(self.batching.seconds):
                 while not self._is_finished():
                     self._epoch(monitor)
         finally:
@@ -136,13 +142,13 @@ class Trainer:
         losses: list[float] = []
         self.model.train()
         for number, rows in enumerate(updates, start=first):
-            began = time.monotonic()
+            began = self.now()
             update = self._update([next(batches) for _ in rows], epoch, number)
             losses.append(update.loss)
             at = self.state.at
             self.state.at = msgspec.structs.replace(at, update=number + 1, step=at.step + 1)
             if monitor is not None:
-                self._report(monitor, update, time.monotonic() - began)
+                self._report(monitor, update, self.now() - began)
             if self._is_spent(update.clock):
                 break
             if update.stop:
@@ -203,6 +209,7 @@ class Trainer:
                 "loss": update.loss,
                 "rate": self.state.optimiser.param_groups[0]["lr"],
                 "gradient_norm": update.gradient_norm,
+                "audio": update.audio_seconds,
                 "xrt": update.audio_seconds / took,
                 "seconds": update.clock,
                 "eta": update.clock * (1 - done) / done,
@@ -215,7 +222,7 @@ class Trainer:
         """Accumulate the gradient of the summed loss, add up over processes, divide by the units, step."""
         state, training = self.state, self.training
         state.optimiser.zero_grad(set_to_none=True)
-        sums = [0.0, 0.0, 0.0, float(self.stop_wanted), self._clock() if self.is_first else 0.0]
+        sums = [0.0, 0.0, 0.0, float(self.stop.wanted), self._clock() if self.is_first else 0.0]
         strange: list[str] = []
         for index, batch in enumerate(batches):
             if not len(batch):
@@ -263,11 +270,11 @@ class Trainer:
         for group in self.state.optimiser.param_groups:
             group["lr"] = self.training.learning_rate * factor
 
-    # --- time and signals ----------------------------------------------------------------------------------
+    # --- time ---------------------------------------------------------------------------------------------
 
     def _clock(self) -> float:
         """Seconds of training so far, over all sessions."""
-        return time.monotonic() - self.started
+        return self.now() - self.started
 
     def _shared_clock(self) -> float:
         """The first process's clock, so that all processes decide alike."""
@@ -282,23 +289,6 @@ class Trainer:
         self.saved = time.monotonic()
         if self.is_first:
             self.state.save(self._clock(), self.training.keep)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Within the block Ctrl-C and SIGTERM ask for a stop after the current update."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def ask(number: int, frame: Any) -> None:
-            self.stop_wanted = True
-
-        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:

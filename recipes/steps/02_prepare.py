@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from recipes.places import corpus_places
+from recipes.places import corpus_places, further_corpora, lists_of_ids
 from recipes.recipe import Recipe
 from recipes.run import run_alone
 
@@ -16,9 +16,8 @@ WRITTEN = (*(f"{name}.jsonl" for name in SETS), "skipped.txt", "statistics.txt",
 
 
 def inputs(recipe: Recipe) -> list[Path]:
-    corpus = recipe.config.corpus
-    ids = [recipe.beside(name) for name in (corpus.train_ids, corpus.dev_ids, corpus.test_ids)]
-    return corpus_places(recipe) + [path for path in ids if path]
+    further = [place for corpus in further_corpora(recipe) for place in corpus.places()]
+    return corpus_places(recipe) + further + lists_of_ids(recipe)
 
 
 def outputs(recipe: Recipe) -> list[Path]:
@@ -32,7 +31,7 @@ def run(recipe: Recipe) -> list[str]:
     from asr.files import write_text
 
     corpus, folder = recipe.config.corpus, recipe.exp / "corpus"
-    prepared = prepare(
+    made = prepare(
         source=corpus.source,
         root=recipe.corpus_root,
         train=corpus.train,
@@ -41,18 +40,20 @@ def run(recipe: Recipe) -> list[str]:
         train_ids=recipe.beside(corpus.train_ids),
         dev_ids=recipe.beside(corpus.dev_ids),
         test_ids=recipe.beside(corpus.test_ids),
+        also=further_corpora(recipe),
     )
-    rows = {"train": prepared.train, "dev": prepared.dev, "test": prepared.test}
+    rows = {"train": made.train, "dev": made.dev, "test": made.test}
     for name in SETS:
         write_manifest(folder / f"{name}.jsonl", rows[name])
     statistics = {name: corpus_statistics(rows[name]) for name in SETS if rows[name]}
-    write_text(folder / "statistics.txt", statistics_table(statistics) + "\n")
+    parts = statistics | {f"{name} in train": corpus_statistics(part) for name, part in made.also.items()}
+    write_text(folder / "statistics.txt", statistics_table(parts) + "\n")
     draw_statistics(folder / "statistics.png", statistics)
-    write_text(folder / "skipped.txt", prepared.summary.text(limit=None) + "\n")
-    if prepared.summary.skipped or prepared.summary.warnings:
-        logging.getLogger("asr").warning("%s", prepared.summary.text())
-    counts = ", ".join(f"{name} {part.utterances} ({part.hours:.2f} h)" for name, part in statistics.items())
-    return [f"{counts}; {len(prepared.summary.skipped)} skipped; manifests in {recipe.shown(folder)}"]
+    write_text(folder / "skipped.txt", made.summary.text(limit=None) + "\n")
+    if made.summary.skipped or made.summary.warnings:
+        logging.getLogger("asr").warning("%s", made.summary.text())
+    counts = ", ".join(f"{name} {part.utterances} ({part.hours:.2f} h)" for name, part in parts.items())
+    return [f"{counts}; {len(made.summary.skipped)} skipped; manifests in {recipe.shown(folder)}"]
 
 
 if __name__ == "__main__":

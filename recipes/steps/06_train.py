@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from recipes.recipe import Recipe, set_aside
 from recipes.run import run_alone
 
+SERVES = "model"
 PARTS = ("features", "augment", "batching", "model", "training")
 CONTINUES = {"training": {"keep", "max_minutes", "patience"}}
 

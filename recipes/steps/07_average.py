@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from recipes.recipe import Recipe
 from recipes.run import run_alone
 
+SERVES = "model"
 PARTS = ("averaging",)
 
 

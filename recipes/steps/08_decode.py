@@ -10,6 +10,7 @@ from recipes.places import is_tuned, language_files
 from recipes.recipe import Recipe
 from recipes.run import run_alone
 
+SERVES = "model"
 PARTS = ("corpus", "decoding", "tuning")
 
 

@@ -73,6 +73,22 @@ def test_the_compact_form_says_the_same(run, texts):
     assert found == [found[0]] * 3
 
 
+def test_train_a_gru_and_mix_it(run, texts):
+    options = ["--output", "gru", "--hidden", 8, "--embedding", 16, "--epochs", 3, "--vocabulary", 3]
+    trained = run("lm", "train", "text.txt", *options, "--held-out", "dev.txt")
+    assert trained.exit_code == 0, trained.stderr
+    assert "epoch 3, update 3" in trained.stderr
+    figure = next(line for line in trained.stdout.splitlines() if line.startswith("held-out perplexity"))
+    found = run("lm", "perplexity", "gru", "dev.txt")
+    assert "unknown words              1 (33.33%)" in found.stdout
+    assert f"perplexity                 {figure.split()[-1]} over 4 tokens" in found.stdout
+    assert run("lm", "build", "text.txt", "--order", "2", "-o", "lm.arpa").exit_code == 0
+    mixed = run("lm", "perplexity", "gru", "dev.txt", "--mix", "lm.arpa")
+    assert mixed.exit_code == 0, mixed.stderr
+    assert mixed.stdout.startswith(found.stdout)
+    assert "shares" in mixed.stdout.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -87,6 +103,12 @@ def test_the_compact_form_says_the_same(run, texts):
         (["prune", "text.txt", "--threshold", "1e-8", "-o", "lm.arpa"], "text.txt:1: not an ARPA file"),
         (["perplexity", "text.txt", "dev.txt"], "text.txt: a language model was expected, .arpa"),
         (["perplexity", "none.arpa", "dev.txt"], "none.arpa: cannot be read"),
+        (["perplexity", ".", "dev.txt"], "not a whole model folder: bundle.json is missing"),
+        (["perplexity", "text.txt", "-", "--mix", "text.txt"], "a language model was expected"),
+        (["train", "none.txt", "-o", "gru"], "none.txt: cannot be read"),
+        (["train", "text.txt", "-o", "."], "holds files but no bundle.json"),
+        (["train", "text.txt", "-o", "dev.txt"], "dev.txt: a file is there already"),
+        (["train", "text.txt", "-o", "gru", "--held-out", "none"], "none: cannot be read"),
     ],
 )
 def test_calls_that_cannot_be_done(run, texts, arguments, sentence):

@@ -15,8 +15,7 @@ import safetensors.torch
 import torch
 
 from asr.errors import AsrError
-from asr.model.bundle import load_bundle, save_bundle
-from asr.model.folder import FORMAT_VERSION
+from asr.model.bundle import FORMAT_VERSION, load_bundle, save_bundle
 from asr.recurrent import CELLS
 
 

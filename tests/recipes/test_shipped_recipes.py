@@ -12,8 +12,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 from asr.config import parse_config  # noqa: E402
+from recipes.places import lists_of_ids  # noqa: E402
 from recipes.recipe import open_recipe, shipped  # noqa: E402
-from recipes.stamps import NEUTRAL, earlier_steps, load_steps  # noqa: E402
+from recipes.stamps import NEUTRAL, earlier_steps, load_steps, steps_of  # noqa: E402
 
 
 def test_the_recipes_of_the_design_are_there() -> None:
@@ -23,20 +24,30 @@ def test_the_recipes_of_the_design_are_there() -> None:
         "librispeech_4h",
         "librispeech_100",
         "librispeech_960",
+        "pretrained",
+        "gru_study",
+        "gru_study_4h",
     }
 
 
 @pytest.mark.parametrize("name", shipped())
 def test_a_recipe_is_complete(name: str) -> None:
-    folder = REPOSITORY / "recipes" / name
-    assert {path.name for path in folder.iterdir()} - {"train.ids", "dev.ids"} == {
-        "config.toml",
-        "README.md",
-        "RESULTS.md",
-    }
-    corpus = open_recipe(name).config.corpus
-    for ids in (corpus.train_ids, corpus.dev_ids, corpus.test_ids):
-        assert not ids or (folder / ids).is_file()
+    recipe = open_recipe(name)
+    lists = lists_of_ids(recipe)
+    assert all(path.is_file() for path in lists)
+    own = {path.name for path in lists if path.parent == recipe.folder}
+    found = {path.name for path in recipe.folder.iterdir() if path.suffix != ".png"}
+    assert found == {"config.toml", "README.md", "RESULTS.md"} | own
+
+
+def test_the_lists_of_the_shipped_model_hold_what_its_readme_says() -> None:
+    from asr.corpus.manifest import read_ids
+
+    counts = {path.name: len(read_ids(path)) for path in lists_of_ids(open_recipe("pretrained"))}
+    readme = (REPOSITORY / "recipes" / "pretrained" / "README.md").read_text()
+    assert [int(count) for count in re.findall(r"^\| .*? \| (\d+) \| ", readme, re.M)] == [
+        counts[f"{name}.ids"] for name in ("train", "dev", "test", "speechocean762", "ljspeech", "vctk")
+    ]
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -52,11 +63,12 @@ def test_a_recipe_builds_its_model(name: str) -> None:
     assert 3e5 < parameters < 6e7
 
 
-def test_the_steps_form_a_chain_in_order() -> None:
-    steps = load_steps()
+@pytest.mark.parametrize("name", ["quickstart", "gru_study"])
+def test_the_steps_form_a_chain_in_order(name: str) -> None:
+    recipe = open_recipe(name, ["language_model.source=transcripts"])
+    steps = steps_of(recipe)
     numbers = [step.number for step in steps]
     assert numbers == sorted(set(numbers))
-    recipe = open_recipe("quickstart", ["language_model.source=transcripts"])
     made: set[Path] = set()
     for step in steps:
         assert set(step.inputs(recipe)) <= made, step.name

@@ -229,3 +229,45 @@ def test_a_step_runs_alone(made: Made, capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out.startswith("09_score: runs again, scoring.seed was 1 and is 5\n")
     assert alone("08_decode.py", "--set", "averaging.which=last") == 1
     assert "07_average has to run first" in capsys.readouterr().err
+
+
+def test_further_corpora_are_added_to_train_and_recorded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = Made(tmp_path)
+    more = made.root.parent / "more"
+    more.mkdir()
+    soundfile.write(more / "a.wav", np.zeros(16000, np.float32), 16000)
+    (more / "a.txt").write_text("on the mat")
+    with (made.recipe / "config.toml").open("a") as file:
+        file.write('[corpus.also.more]\nsource = "folder"\nroot = "../elsewhere"\n')
+        file.write('[corpus.also.gone]\nsource = "vctk"\nroot = "gone"\noptional = true\n')
+    first = ("--stop-stage", "2")
+    assert made.run(*first) == 1
+    assert f"corpus.also.more: {made.root}/../elsewhere is not there" in capsys.readouterr().err
+    assert made.run(*first, "--set", f"corpus.also.more.root={more}") == 0
+    assert "more in train 1 (0.00 h), gone in train 0" in capsys.readouterr().out
+    rows = (made.exp / "corpus" / "train.jsonl").read_text().splitlines()
+    assert [json.loads(row)["utt_id"] for row in rows[7:]] == ["train-7", "more-a"]
+    assert re.search(r"^more in train +1 ", (made.exp / "corpus" / "statistics.txt").read_text(), re.M)
+    assert "corpus.also.gone: trained without it" in (made.exp / "corpus" / "skipped.txt").read_text()
+    assert rerun(made, capsys, *first, "--set", f"corpus.also.more.root={more}") == []
+    (made.root / "gone" / "txt").mkdir(parents=True)
+    assert made.run(*first, "--set", f"corpus.also.more.root={more}") == 1  # there now, so it is read
+    assert "VCTK's folder txt is expected" in capsys.readouterr().err
+
+
+def test_the_model_names_no_place_of_a_further_corpus(tmp_path: Path) -> None:
+    from recipes.recipe import open_recipe
+
+    made = Made(tmp_path)
+    with (made.recipe / "config.toml").open("a") as file:
+        file.write('[corpus.also.more]\nsource = "folder"\nroot = "more"\n')
+    settings = ["corpus.also.more.root=here", "corpus.also.new={source = 'folder', root = '/here'}"]
+    recipe = open_recipe(str(made.recipe), settings)
+    assert recipe.config.corpus.also["more"].root == str(Path.cwd() / "here")
+    assert {name: entry.root for name, entry in recipe.portable_config().corpus.also.items()} == {
+        "more": "more",
+        "new": "DIR",
+    }
+    assert "corpus.also.more.root=DIR" in recipe.portable_command()

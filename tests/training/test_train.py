@@ -1,5 +1,6 @@
 """Training as a whole: it learns, it can be stopped anywhere, it says what is wrong."""
 
+import itertools
 import json
 import os
 import random
@@ -18,6 +19,7 @@ from asr.errors import AsrError
 from asr.model.ctc import ctc_loss
 from asr.training import train
 from asr.training.checkpoint import checkpoints, load_checkpoint
+from asr.training.diagnosis import Runaway
 from asr.training.monitor import read_metrics
 
 KILLS = int(os.environ.get("ASR_TEST_KILLS", "3"))
@@ -114,7 +116,9 @@ def test_number_of_readers_does_not_matter(tmp_path, corpus, cmvn, tokens, tiny_
 
 
 def test_killed_and_resumed_gives_the_same_bytes(tmp_path, corpus, cmvn, tokens, tiny_config, job, spawn):
-    config = tiny_config(training={"checkpoint_minutes": 1e-6, "epochs": KILLS})
+    config = tiny_config(
+        training={"checkpoint_minutes": 1e-6, "epochs": KILLS}, batching={"speaker_power": 0.5}
+    )
     whole = tmp_path / "whole"
     train(config, *corpus, cmvn=cmvn, tokens=tokens, folder=whole)
     folder = tmp_path / "killed"
@@ -155,7 +159,11 @@ def test_signal_saves_and_says_how_to_go_on(tmp_path, tiny_config, job, number, 
 
 
 def test_two_processes_do_what_one_does(tmp_path, corpus, cmvn, tokens, tiny_config, job, spawn):
-    config = tiny_config(training={"accumulate": 2, "epochs": 1}, augment={"speeds": [0.9, 1.1]})
+    config = tiny_config(
+        training={"accumulate": 2, "epochs": 1},
+        augment={"speeds": [0.9, 1.1]},
+        batching={"speaker_power": 0.5},
+    )
     train(config, *corpus, cmvn=cmvn, tokens=tokens, folder=tmp_path / "one")
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--rdzv-backend=c10d"]
     command += ["--rdzv-endpoint=localhost:0", *job(config, tmp_path / "two")]
@@ -200,6 +208,35 @@ def test_time_budget_ends_training_with_an_evaluation(tmp_path, corpus, cmvn, to
     assert again.step == end.step
 
 
+def test_another_clock_and_a_changed_model(tmp_path, corpus, cmvn, tokens, tiny_config):
+    from asr.training.run import make_trainer
+
+    ticks = itertools.count()  # a second each time that it is asked
+
+    def zero_output(model):
+        torch.nn.init.zeros_(model.output.weight)
+        torch.nn.init.zeros_(model.output.bias)
+
+    trainer = make_trainer(
+        tiny_config(training={"epochs": 100000, "max_minutes": 0.5}),
+        *corpus,
+        cmvn=cmvn,
+        tokens=tokens,
+        folder=tmp_path,
+        device=torch.device("cpu"),
+        change=zero_output,
+        clock=lambda: next(ticks),
+    )
+    log_probs, _ = trainer.model(torch.randn(1, 20, 13), torch.tensor([20]))
+    torch.testing.assert_close(log_probs.exp(), torch.full_like(log_probs, 1 / len(tokens)))
+    end = trainer.run()
+    assert 30 <= end.seconds <= 40  # a few after the budget, in which the end is evaluated and saved
+    updates = [line for line in read_metrics(tmp_path / "metrics.jsonl") if line["event"] == "update"]
+    assert len(updates) == end.step < 30
+    # between the two looks at the clock around an update it is asked once more
+    assert all(line["xrt"] == pytest.approx(line["audio"] / 2) for line in updates)
+
+
 def test_patience_stops_early(tmp_path, corpus, cmvn, tokens, tiny_config):
     config = tiny_config(training={"epochs": 50, "patience": 2, "learning_rate": 1e-9})
     end = train(config, *corpus, cmvn=cmvn, tokens=tokens, folder=tmp_path)
@@ -216,7 +253,7 @@ def test_another_configuration_is_refused(tmp_path, corpus, cmvn, tokens, tiny_c
 
 def test_loss_beyond_rescue_is_explained(tmp_path, corpus, cmvn, tokens, tiny_config, caplog):
     config = tiny_config(training={"learning_rate": 1e30, "warmup_steps": 0, "epochs": 100})
-    with pytest.raises(AsrError, match=r"the largest weight is.*training\.learning_rate"):
+    with pytest.raises(Runaway, match=r"the largest weight is.*training\.learning_rate"):
         train(config, *corpus, cmvn=cmvn, tokens=tokens, folder=tmp_path)
     assert "it is left out" in caplog.text
 
@@ -225,7 +262,7 @@ def test_updates_without_finite_gradient_are_left_out_and_counted(
     tmp_path, corpus, cmvn, tokens, tiny_config, caplog, monkeypatch
 ):
     monkeypatch.setattr("asr.training.trainer.ctc_loss", lambda *args: ctc_loss(*args) * float("nan"))
-    with pytest.raises(AsrError, match=r"20 updates in a row had no finite gradient .*u[0-9]+"):
+    with pytest.raises(Runaway, match=r"20 updates in a row had no finite gradient .*u[0-9]+"):
         train(tiny_config(training={"epochs": 100}), *corpus, cmvn=cmvn, tokens=tokens, folder=tmp_path)
     assert caplog.text.count("it is left out") == 20
 
