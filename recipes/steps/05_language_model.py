@@ -9,6 +9,7 @@ from recipes.places import language_files, language_sources
 from recipes.recipe import Recipe
 from recipes.run import run_alone
 
+SERVES = "model"
 PARTS = ("language_model",)
 
 
