@@ -268,7 +268,7 @@ class DecodingConfig(Part, frozen=True, kw_only=True):
     spelled_word_score, spelled_unit_score: nats for a word outside the lexicon that is spelled by characters,
         and for each of them; with -inf, words outside the lexicon are never read.
     blank_score: nats added to the blank of every frame; below 0 for a model that is too sure of it.
-    temperature: by which scores are divided before they become confidences (Guo et al. 2017).
+    confidence: weights of the map from evidence to confidence (`asr.decoding.readings.confidences`).
     """
 
     method: Literal["greedy", "beam", "words"] = "greedy"
@@ -283,7 +283,7 @@ class DecodingConfig(Part, frozen=True, kw_only=True):
     spelled_word_score: float = -math.inf
     spelled_unit_score: Annotated[float, Meta(le=0)] = 0.0
     blank_score: float = 0.0
-    temperature: PositiveFloat = 1.0
+    confidence: tuple[float, NonNegativeFloat, NonNegativeFloat] = (0.0, 1.0, 0.0)
 
 
 class TuningConfig(Part, frozen=True, kw_only=True):
@@ -446,7 +446,7 @@ def _word_problems(config: Config) -> list[tuple[bool, str]]:
     model, decoding, tuning = config.language_model, config.decoding, config.tuning
     numbers = (
         *(decoding.lm_weight, decoding.word_score, decoding.blank_score, decoding.spelled_unit_score),
-        decoding.temperature,
+        *decoding.confidence,
     )
     lists = (*tuning.lm_weights, *tuning.word_scores, *tuning.blank_scores)
     wanted = {"text": "texts", "file": "one model"}.get(model.source, "")

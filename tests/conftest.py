@@ -88,7 +88,7 @@ def word_model(tmp_path_factory, random_bundle):
     spellings, _ = character_spellings(lm.vocabulary[3:], TOKENS)
     (folder / "words.txt").write_text(format_spellings(spellings, TOKENS))
     bundle = random_bundle(
-        decoding={"method": "words", "beam": 12, "lm_weight": 0.5, "word_score": 1.0, "temperature": 20.0},
+        decoding={"method": "words", "beam": 12, "lm_weight": 0.5, "word_score": 1.0},
         language_model={"source": "transcripts", "order": 2},
     )
     bundle = dataclasses.replace(bundle, lexicon=folder / "words.txt", lm=folder / "words.lm")

@@ -117,7 +117,7 @@ def test_import_is_light():
         (["decoding.lm_weight=-1"], "Expected `float` >= 0.0 - at `decoding.lm_weight`"),
         (["decoding.word_score=inf"], "finite numbers in decoding and tuning"),
         (["decoding.unk_score=inf"], "decoding.unk_score below infinity"),
-        (["decoding.temperature=0"], "Expected `float` > 0.0 - at `decoding.temperature`"),
+        (["decoding.confidence=[0.0, -1.0, 0.0]"], "Expected `float` >= 0.0 - at `decoding.confidence[1]`"),
         (["tuning.lm_weights=[0.5]"], 'decoding.method = "words", since tuning lists values'),
         (["tuning.beams=[0]"], "Expected `int` >= 1 - at `tuning.beams[0]`"),
     ],

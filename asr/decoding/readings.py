@@ -1,7 +1,6 @@
-"""Readings become words with times, and with confidences by the vote of the N best."""
+"""Readings become words with times, and with confidences."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from msgspec.structs import replace
@@ -13,23 +12,26 @@ from asr.decoding.path import Path
 from asr.decoding.words import to_hypothesis
 from asr.records import Hypothesis
 
+Floats = NDArray[np.float64]
 
-class Votes(NamedTuple):
-    """What the N best readings of one row say about the words of the first."""
-
-    totals: NDArray[np.float64]  # (N,) the scores by which they are ranked
-    agrees: NDArray[np.bool_]  # (N, V) whether a reading has the word too, at its place
+VOTE_ALONE = (0.0, 1.0, 0.0)
+"""Weights with which a word is as sure as its share of the vote."""
+MOST_ODDS = 7.0
+"""Log-odds of a word that all readings have: 0.999, since there are others that were not found."""
+LEAST_HEARD = -10.0
+"""The least that a word's units may be heard by, in nats a unit."""
 
 
 def to_hypotheses(
     utt_id: str,
     readings: Sequence[Reading],
-    log_probs: NDArray[np.float64],
+    log_probs: Floats,
     tokens: Sequence[str],
     *,
+    boundary: int,
     frame_seconds: float,
     duration: float,
-    temperature: float,
+    weights: Sequence[float],
 ) -> list[Hypothesis]:
     """The readings of one row as hypotheses; the first with its words.
 
@@ -37,15 +39,16 @@ def to_hypotheses(
         utt_id: whose words these are.
         readings: what a search returned, best first.
         log_probs: (T, C) where they were read.
-        tokens: the model's tokens, by class; one stands between two words.
+        tokens: the model's tokens, by class.
+        boundary: the class that stands between two words.
         frame_seconds, duration: as for `to_hypothesis`, which says what the times of words are.
-        temperature: of the confidences (see `confidences`).
+        weights: of the confidences (see `confidences`).
     """
     first = readings[0]
     frames, peaks = align(log_probs, first.ids)
     path = Path(ids=first.ids, frames=frames, score=first.total, confidences=peaks)
     timed = to_hypothesis(utt_id, path, tokens, frame_seconds=frame_seconds, duration=duration).words
-    sure = confidences(vote(readings), temperature)
+    sure = confidences(evidence(readings, peaks, boundary), weights)
     words = [
         replace(word, text=text, confidence=float(confidence))
         for word, text, confidence in zip(timed, first.words, sure, strict=True)
@@ -63,29 +66,64 @@ def to_hypotheses(
     ]
 
 
-def vote(readings: Sequence[Reading]) -> Votes:
-    """In which of the readings the words of the first are."""
-    first = readings[0].words
-    return Votes(
-        np.array([reading.total for reading in readings]),
-        np.array([_agrees(first, reading.words) for reading in readings], np.bool_).reshape(
-            len(readings), len(first)
-        ),
-    )
+def confidences(found: Floats, weights: Sequence[float]) -> Floats:
+    """How sure words are: 1 / (1 + exp(-(w0 + w1 · odds + w2 · heard))).
 
+    A logistic map of two facts about a word (Platt 1999, "Probabilistic outputs for support vector machines",
+    for one); with w1 and w2 at least 0 it rises with both. `asr.tuning` finds the weights on dev.
 
-def confidences(votes: Votes, temperature: float) -> NDArray[np.float64]:
-    """The share of the readings' probability that has each word of the first.
-
-    A reading has the probability exp(total / temperature), scaled so that all N together have 1 (Evermann and
-    Woodland 2000, for the N best instead of a lattice). A temperature above 1 makes words less sure.
+    Args:
+        found: (V, 2) what `evidence` gave.
+        weights: w0, w1, w2.
 
     Returns:
         (V,) from 0 to 1.
     """
-    weights = np.exp((votes.totals - votes.totals.max()) / temperature)
-    sure: NDArray[np.float64] = np.minimum((weights / weights.sum()) @ votes.agrees, 1.0)
+    sure: Floats = 1.0 / (1.0 + np.exp(-(weights[0] + found @ np.asarray(weights[1:], np.float64))))
     return sure
+
+
+def evidence(readings: Sequence[Reading], peaks: Sequence[float], boundary: int) -> Floats:
+    """What speaks for each word of the first reading.
+
+    Args:
+        readings: the N best, best first.
+        peaks: the model's probability of each unit of the first in its surest frame (see `align`).
+        boundary: the class that stands between two words.
+
+    Returns:
+        (V, 2): the log-odds of its share of the vote (see `shares`), and the mean log-probability of its
+        units in their surest frames. The N best of a long utterance differ in few places, so the vote alone
+        finds most words certain.
+    """
+    first = readings[0]
+    logs = np.maximum(np.log(np.maximum(peaks, 1e-30)), LEAST_HEARD)
+    places = np.cumsum(np.array(first.ids) == boundary) if first.ids else np.zeros(0, np.int64)
+    spoken = np.array(first.ids) != boundary
+    counts = np.bincount(places[spoken], minlength=len(first.words))
+    heard = np.bincount(places[spoken], logs[spoken], len(first.words)) / np.maximum(counts, 1)
+    share = shares(readings)
+    with np.errstate(divide="ignore"):
+        odds = np.clip(np.log(share) - np.log1p(-share), -MOST_ODDS, MOST_ODDS)
+    return np.stack([odds, heard], axis=1)
+
+
+def shares(readings: Sequence[Reading]) -> Floats:
+    """The share of the readings' probability that has each word of the first.
+
+    A reading has the probability exp(total), scaled so that all N together have 1 (Evermann and Woodland
+    2000, "Posterior probability decoding, confidence estimation and system combination", for the N best
+    instead of a lattice).
+
+    Returns:
+        (V,) from 0 to 1.
+    """
+    first = readings[0].words
+    totals = np.array([reading.total for reading in readings])
+    agrees = np.array([_agrees(first, reading.words) for reading in readings], np.float64)
+    weights = np.exp(totals - totals.max())
+    found: Floats = np.minimum((weights / weights.sum()) @ agrees.reshape(len(readings), len(first)), 1.0)
+    return found
 
 
 def _agrees(words: Sequence[str], others: Sequence[str]) -> list[bool]:

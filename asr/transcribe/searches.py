@@ -17,6 +17,7 @@ from asr.decoding.words import to_hypothesis
 from asr.model.bundle import Bundle
 from asr.records import Hypothesis
 from asr.transcribe.words import make_decoder, of_characters, open_words, read_rows
+from asr.units.tokens import SPACE
 
 VOTERS = 32
 """Readings that have a say in how sure a word is."""
@@ -100,9 +101,10 @@ def _word_search(decoder: LexiconDecoder, tokens: Sequence[str], options: Decodi
                 readings,
                 row_frames,
                 tokens,
+                boundary=list(tokens).index(SPACE),
                 frame_seconds=row.frame_seconds,
                 duration=row.seconds,
-                temperature=options.temperature,
+                weights=options.confidence,
             )[: options.nbest]
             for row, readings, row_frames in zip(rows, best, frames, strict=True)
         ]

@@ -1,4 +1,4 @@
-"""How sure words should be: the temperature with which dev's right and wrong words are most probable."""
+"""How sure words should be: the map from evidence to confidence that fits dev's right and wrong words."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,52 +6,67 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.decoding.alignment import align
 from asr.decoding.lexicon_decoder import Reading
-from asr.decoding.readings import Votes, confidences, vote
-from asr.scoring.calibration import calibration_of, right_words
-from asr.scoring.wer import Aligned
+from asr.decoding.readings import VOTE_ALONE, confidences, evidence
+from asr.scoring.calibration import calibration_of
 
-TEMPERATURES = np.geomspace(0.25, 64.0, 129)
-DOUBT = 1e-3
-"""No word counts as surer than 1 - DOUBT, or less sure than DOUBT: one mistake would be an infinite loss."""
+Floats = NDArray[np.float64]
+
+RIDGE = 1.0
+"""Pull of each weight to 0, in words: what keeps weights finite where right and wrong words part exactly."""
+STEPS = 30
 
 
 class Fitted(NamedTuple):
-    """A temperature, and the expected calibration error with temperature 1 and with this one."""
+    """Weights of the map, and the expected calibration error with the vote alone and with them."""
 
-    temperature: float
+    weights: tuple[float, float, float]
     ece_before: float
     ece: float
 
 
-def fit_temperature(readings: Sequence[Sequence[Reading]], aligned: Sequence[Aligned]) -> Fitted:
-    """The temperature of `TEMPERATURES` with the smallest cross entropy (Guo et al. 2017, "On calibration of
-    modern neural networks", for the posterior of the N best).
+def evidence_in(row: NDArray[np.generic], readings: Sequence[Reading], boundary: int) -> Floats:
+    """(V, 2) what speaks for the words of the best reading of a row (T, C) of log-probabilities."""
+    return evidence(readings, align(row.astype(np.float64), readings[0].ids)[1], boundary)
+
+
+def fit_confidence(found: Floats, correct: NDArray[np.bool_]) -> Fitted:
+    """The weights with the smallest cross entropy, none of the evidence counting against a word.
 
     Args:
-        readings: the N best of each utterance.
-        aligned: its first against what was said.
+        found: (V, 2) evidence of words.
+        correct: (V,) whether each is right.
 
     Returns:
-        temperature 1 where not one word was read.
+        The weights of the vote alone where there is no word.
     """
-    votes = [vote(best) for best in readings]
-    correct = np.array([right for item in aligned for right in right_words(item)], np.bool_)
     if not len(correct):
-        return Fitted(1.0, 0.0, 0.0)
-    losses = [_cross_entropy(_sure(votes, temperature), correct) for temperature in TEMPERATURES]
-    best = float(TEMPERATURES[int(np.argmin(losses))])
+        return Fitted(VOTE_ALONE, 0.0, 0.0)
+    used = [0, 1]
+    while True:
+        weights = np.zeros(3)
+        weights[[0, *(1 + column for column in used)]] = _fit(found[:, used], correct)
+        wrong = [column for column in used if weights[1 + column] < 0]
+        if not wrong:
+            break
+        used = [column for column in used if column not in wrong]
+    chosen = (float(weights[0]), float(weights[1]), float(weights[2]))
     before, after = (
-        calibration_of(_sure(votes, temperature).tolist(), correct.tolist()).ece
-        for temperature in (1.0, best)
+        calibration_of(confidences(found, choice).tolist(), correct.tolist()).ece
+        for choice in (VOTE_ALONE, chosen)
     )
-    return Fitted(best, before, after)
+    return Fitted(chosen, before, after)
 
 
-def _sure(votes: Sequence[Votes], temperature: float) -> NDArray[np.float64]:
-    return np.concatenate([confidences(one, temperature) for one in votes])
-
-
-def _cross_entropy(sure: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
-    held = np.clip(sure, DOUBT, 1 - DOUBT)
-    return float(-np.log(np.where(correct, held, 1 - held)).mean())
+def _fit(found: Floats, correct: NDArray[np.bool_]) -> Floats:
+    """Logistic regression by Newton's method, the constant first."""
+    design = np.concatenate([np.ones((len(found), 1)), found], axis=1)
+    pull = RIDGE * np.eye(design.shape[1])
+    weights = np.zeros(design.shape[1])
+    for _ in range(STEPS):
+        sure = 1.0 / (1.0 + np.exp(-(design @ weights)))
+        slope = design.T @ (correct - sure) - pull @ weights
+        bend = (design * (sure * (1 - sure))[:, None]).T @ design + pull
+        weights = weights + np.linalg.solve(bend, slope)
+    return weights

@@ -63,9 +63,10 @@ def tuning_table(tuned: Tuned) -> str:
     """Every trial on a line; the one that was taken is marked."""
     head = f"{'lm_weight':>10}{'word_score':>12}{'blank_score':>13}{'beam':>7}{'WER %':>9}{'seconds':>10}"
     rows = [_row(one) + ("  taken" if one == tuned.chosen else "") for one in tuned.trials]
+    weights = ", ".join(f"{weight:.3g}" for weight in tuned.confidence)
     sure = (
-        f"temperature {tuned.temperature:.2f}: expected calibration error {100 * tuned.ece:.1f} %, "
-        f"{100 * tuned.ece_before:.1f} % without"
+        f"confidence ({weights}): expected calibration error {100 * tuned.ece:.1f} %, "
+        f"{100 * tuned.ece_before:.1f} % by the vote alone"
     )
     return "\n".join([head, *rows, "", sure]) + "\n"
 

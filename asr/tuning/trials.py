@@ -5,16 +5,19 @@ import time
 from collections.abc import Mapping, Sequence
 
 import msgspec
+import numpy as np
 from msgspec.structs import replace
 
 from asr.config import DecodingConfig, TuningConfig
 from asr.decoding.lexicon_decoder import Reading
 from asr.progress import track
+from asr.scoring.calibration import right_words
 from asr.scoring.wer import Report, Scored, score
 from asr.transcribe.searches import VOTERS
 from asr.transcribe.words import Words, make_decoder, read_rows
-from asr.tuning.confidence import fit_temperature
+from asr.tuning.confidence import evidence_in, fit_confidence
 from asr.tuning.heard import Heard
+from asr.units.tokens import SPACE
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,13 +36,13 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         chosen: the trial whose settings are taken.
-        temperature: of the confidences, with which right and wrong words of dev are most probable.
-        ece_before, ece: expected calibration error on dev with temperature 1 and with this one.
+        confidence: weights of the map from evidence to confidence that fits dev's right and wrong words.
+        ece_before, ece: expected calibration error on dev with the vote alone and with these weights.
         trials: all that was tried, in order.
     """
 
     chosen: Trial
-    temperature: float
+    confidence: tuple[float, float, float]
     ece_before: float
     ece: float
     trials: list[Trial]
@@ -53,7 +56,7 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True):
             word_score=chosen.word_score,
             blank_score=chosen.blank_score,
             beam=chosen.beam,
-            temperature=self.temperature,
+            confidence=self.confidence,
         )
 
 
@@ -104,10 +107,13 @@ def tune(
     chosen = next(trial for trial in beams if trial.wer <= least + options.tolerance)
 
     readings = _read(heard, words, tokens, replace(base, beam=chosen.beam), VOTERS)
-    fitted = fit_temperature(readings, _score(heard, refs, readings).aligned)
+    boundary = list(tokens).index(SPACE)
+    found = [evidence_in(row, best, boundary) for row, best in zip(heard.rows, readings, strict=True)]
+    right = [word for item in _score(heard, refs, readings).aligned for word in right_words(item)]
+    fitted = fit_confidence(np.concatenate(found), np.array(right, np.bool_))
     return Tuned(
         chosen=chosen,
-        temperature=fitted.temperature,
+        confidence=fitted.weights,
         ece_before=fitted.ece_before,
         ece=fitted.ece,
         trials=trials,

@@ -11,7 +11,16 @@ from rapidfuzz.distance import Levenshtein
 
 from asr.decoding.alignment import align
 from asr.decoding.lexicon_decoder import LexiconDecoder, Reading
-from asr.decoding.readings import confidences, to_hypotheses, vote
+from asr.decoding.readings import (
+    LEAST_HEARD,
+    MOST_ODDS,
+    VOTE_ALONE,
+    _agrees,
+    confidences,
+    evidence,
+    shares,
+    to_hypotheses,
+)
 
 TOKENS = ["<blank>", "|", "A", "B", "C"]
 LEXICON = [("ABBA", [2, 3, 3, 2]), ("CAB", [4, 2, 3]), ("A", [2])]
@@ -26,9 +35,8 @@ def reading(text: str, total: float) -> Reading:
 def test_the_words_that_agree_are_those_of_an_alignment_with_the_fewest_edits(
     one: list[str], other: list[str]
 ) -> None:
-    agrees = vote([reading(" ".join(text), 0.0) for text in (one, other)]).agrees
-    assert agrees[0].all()
-    kept = [place for place, agree in enumerate(agrees[1]) if agree]
+    assert all(_agrees(one, one))
+    kept = [place for place, agree in enumerate(_agrees(one, other)) if agree]
     assert edits_that_keep(tuple(one), tuple(other), tuple(kept)) == Levenshtein.distance(one, other)
 
 
@@ -51,32 +59,39 @@ def edits_that_keep(one: tuple[str, ...], other: tuple[str, ...], kept: tuple[in
 
 
 def test_a_word_has_the_probability_of_the_readings_that_have_it() -> None:
-    totals = np.log([0.5, 0.3, 0.2])
+    totals = np.log([0.5, 0.3, 0.2]) - 1e6
     texts = ["THE CAT SAT", "THE CAT", "A CAT SAT"]
-    found = confidences(vote([reading(*pair) for pair in zip(texts, totals, strict=True)]), 1.0)
+    found = shares([reading(*pair) for pair in zip(texts, totals, strict=True)])
     assert found == pytest.approx([0.8, 1.0, 0.7])
 
 
 def test_a_word_that_moved_agrees() -> None:
-    votes = vote([reading("ON THE MAT", 0.0), reading("OH ON THE MAT", 0.0), reading("THE MAT ON", 0.0)])
-    assert votes.agrees.tolist() == [[True] * 3, [True] * 3, [False, True, True]]
-
-
-def test_temperature_makes_words_less_sure_down_to_the_share_of_readings() -> None:
-    votes = vote([reading("A B", 0.0), reading("A C", -3.0), reading("C C", -4.0), reading("C B", -9.0)])
-    sure = [confidences(votes, temperature)[1] for temperature in (0.01, 1.0, 3.0, 1e9)]
-    assert sure == sorted(sure, reverse=True)
-    assert sure[0] == pytest.approx(1.0) and sure[-1] == pytest.approx(0.5)
-
-
-def test_totals_of_any_size_are_no_overflow() -> None:
-    votes = vote([reading("A", -1e6), reading("B", -1e6 - 1e5)])
-    assert confidences(votes, 1.0) == pytest.approx([1.0])
+    assert _agrees(["ON", "THE", "MAT"], ["OH", "ON", "THE", "MAT"]) == [True] * 3
+    assert _agrees(["ON", "THE", "MAT"], ["THE", "MAT", "ON"]) == [False, True, True]
 
 
 def test_one_reading_is_sure_and_silence_has_no_words() -> None:
-    assert confidences(vote([reading("A B", -5.0)]), 1.0).tolist() == [1.0, 1.0]
-    assert confidences(vote([reading("", -5.0), reading("A", -6.0)]), 1.0).shape == (0,)
+    assert shares([reading("A B", -5.0)]).tolist() == [1.0, 1.0]
+    silent = [reading("", -5.0), reading("A", -6.0)]
+    assert shares(silent).shape == (0,)
+    assert evidence(silent, [], 1).shape == (0, 2)
+
+
+def test_the_evidence_is_the_vote_and_how_well_units_are_heard() -> None:
+    best = Reading(words=["AB", "C"], ids=[2, 3, 1, 4], acoustic=0.0, lm=0.0, total=0.0, is_whole=True)
+    other = reading("AB A", math.log(0.25))
+    found = evidence([best, other], [0.9, 0.4, 0.99, 0.0], 1)
+    assert found[:, 0] == pytest.approx([MOST_ODDS, math.log(0.8 / 0.2)])
+    assert found[:, 1] == pytest.approx([(math.log(0.9) + math.log(0.4)) / 2, LEAST_HEARD])
+    assert confidences(found, VOTE_ALONE) == pytest.approx([0.99909, 0.8], abs=1e-4)
+
+
+@given(st.tuples(st.floats(-3, 3), st.floats(0, 3), st.floats(0, 3)))
+def test_more_evidence_never_makes_a_word_less_sure(weights: tuple[float, float, float]) -> None:
+    votes, heard = np.meshgrid(np.linspace(-7, 7, 5), np.linspace(-10, 0, 5), indexing="ij")
+    sure = confidences(np.stack([votes.ravel(), heard.ravel()], axis=1), weights).reshape(5, 5)
+    assert ((sure > 0) & (sure <= 1)).all()
+    assert (np.diff(sure, axis=0) >= -1e-12).all() and (np.diff(sure, axis=1) >= -1e-12).all()
 
 
 def frames(units: str) -> np.ndarray:
@@ -92,7 +107,7 @@ def test_words_have_the_times_of_their_units() -> None:
     decoder = LexiconDecoder(LEXICON, boundary=1, beam=50, top=5, recombine=False)
     readings = decoder.decode(log_probs[None], [15], nbest=10)[0]
     hyps = to_hypotheses(
-        "one", readings, log_probs, TOKENS, frame_seconds=0.04, duration=0.6, temperature=1.0
+        "one", readings, log_probs, TOKENS, boundary=1, frame_seconds=0.04, duration=0.6, weights=VOTE_ALONE
     )
     first = hyps[0]
     assert (first.utt_id, first.text, first.score) == ("one", "ABBA CAB", readings[0].total)
@@ -111,7 +126,7 @@ def test_a_word_is_called_as_the_lexicon_has_it_whatever_its_units_are() -> None
     decoder = LexiconDecoder([("apple", [2, 3]), ("sea", [4])], boundary=1, beam=50, top=5, recombine=False)
     readings = decoder.decode(log_probs[None], [8], nbest=1)[0]
     (hyp,) = to_hypotheses(
-        "one", readings, log_probs, TOKENS, frame_seconds=0.04, duration=1.0, temperature=1.0
+        "one", readings, log_probs, TOKENS, boundary=1, frame_seconds=0.04, duration=1.0, weights=VOTE_ALONE
     )
     assert hyp.text == "apple sea" == " ".join(word.text for word in hyp.words)
 
@@ -121,6 +136,13 @@ def test_no_word_and_no_frames() -> None:
     for log_probs in (frames("......"), frames("")):
         readings = decoder.decode(log_probs[None], [len(log_probs)], nbest=1)[0]
         (hyp,) = to_hypotheses(
-            "quiet", readings, log_probs, TOKENS, frame_seconds=0.04, duration=1.0, temperature=1.0
+            "quiet",
+            readings,
+            log_probs,
+            TOKENS,
+            boundary=1,
+            frame_seconds=0.04,
+            duration=1.0,
+            weights=VOTE_ALONE,
         )
         assert (hyp.text, hyp.words) == ("", [])

@@ -62,7 +62,7 @@ def test_the_settings_that_were_found_go_into_the_model(made: Made) -> None:
     exported = tomllib.loads((made.exp / "model" / "config.toml").read_text())["decoding"]
     for name in ("lm_weight", "word_score", "blank_score", "beam"):
         assert exported[name] == tuned["chosen"][name]
-    assert exported["temperature"] == tuned["temperature"]
+    assert exported["confidence"] == tuned["confidence"]
     assert (made.exp / "tuned" / "tuned.png").read_bytes().startswith(b"\x89PNG")
     card = (made.exp / "model" / "card.md").read_text()
     assert "words, language model: 2-gram of transcripts; beam" in card and "tuned on dev" in card

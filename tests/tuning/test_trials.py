@@ -1,18 +1,16 @@
 """Tuning on lattices whose right settings are known."""
 
-import math
-
 import msgspec
 import numpy as np
 import pytest
 
 from asr.config import DecodingConfig, TuningConfig
-from asr.decoding.lexicon_decoder import Reading
+from asr.decoding.readings import VOTE_ALONE, confidences
 from asr.lm.automaton import LanguageModel
 from asr.lm.build import build
 from asr.scoring.wer import Scored, score
 from asr.transcribe.words import Words, make_decoder, read_rows
-from asr.tuning.confidence import DOUBT, TEMPERATURES, fit_temperature
+from asr.tuning.confidence import fit_confidence
 from asr.tuning.heard import Heard, read_heard, write_heard
 from asr.tuning.picture import draw_tuning, tuning_table
 from asr.tuning.trials import tune
@@ -64,7 +62,7 @@ def test_the_language_model_is_given_the_weight_that_reads_best(heard, refs, wor
         for utt_id, best in zip(heard.utt_ids, readings, strict=True)
     ]
     assert score(pairs).wer == tuned.chosen.wer
-    assert (settings.beam, settings.temperature) == (tuned.chosen.beam, tuned.temperature)
+    assert (settings.beam, settings.confidence) == (tuned.chosen.beam, tuned.confidence)
 
 
 def test_no_setting_is_tried_twice_and_the_smallest_beam_that_does_is_taken(heard, refs, words) -> None:
@@ -96,41 +94,37 @@ def test_a_picture_and_a_table_of_what_was_tried(heard, refs, words, tmp_path) -
 # --- how sure words are ------------------------------------------------------------------------------------
 
 
-def reading(word: str, total: float) -> Reading:
-    return Reading(words=[word], ids=[], acoustic=total, lm=0.0, total=total, is_whole=True)
+def drawn(weights, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """Evidence of 4000 words, and whether they are right: as often as `weights` say."""
+    rng = np.random.default_rng(seed)
+    found = np.stack([rng.uniform(-7, 7, 4000), rng.uniform(-5, 0, 4000)], axis=1)
+    return found, rng.random(4000) < confidences(found, weights)
 
 
-def fitted(scale: float):
-    """A thousand words whose scores are `scale` times the logarithms of their probabilities."""
-    rng = np.random.default_rng(5)
-    readings, pairs = [], []
-    for k in range(1000):
-        sure = rng.uniform(0.5, 1.0)
-        readings.append([reading("A", scale * math.log(sure)), reading("B", scale * math.log1p(-sure))])
-        pairs.append(Scored(utt_id=str(k), ref="A" if rng.random() < sure else "B", hyp="A"))
-    return fit_temperature(readings, score(pairs).aligned)
+@pytest.mark.parametrize("weights", [VOTE_ALONE, (1.0, 0.3, 1.2), (-2.0, 0.0, 0.0)])
+def test_the_weights_that_made_words_right_are_found(weights) -> None:
+    found, correct = drawn(weights)
+    fitted = fit_confidence(found, correct)
+    assert fitted.weights == pytest.approx(weights, abs=0.25)
+    assert fitted.ece < 0.03
+    assert fitted.ece_before > 0.1 or weights == VOTE_ALONE
 
 
-@pytest.mark.parametrize("scale", [1.0, 4.0, 20.0])
-def test_scores_that_are_too_sure_are_cooled_down(scale) -> None:
-    found = fitted(scale)
-    assert found.temperature == pytest.approx(scale, rel=0.25)
-    assert found.ece < 0.05
-    assert found.ece <= found.ece_before or scale == 1.0
-    assert scale == 1.0 or found.ece_before > 0.1
+def test_no_evidence_counts_against_a_word() -> None:
+    found, correct = drawn((0.5, 0.8, 0.0))
+    found[:, 1] = np.where(correct, -4.0, -1.0) + found[:, 1] / 10  # right words are heard worse
+    fitted = fit_confidence(found, correct)
+    assert fitted.weights[2] == 0.0 and fitted.weights[1] > 0.5
 
 
-def test_one_mistake_of_a_sure_word_is_no_infinite_loss() -> None:
-    readings = [[reading("A", 0.0)]] * 50
-    pairs = [Scored(utt_id=str(k), ref="B" if k == 0 else "A", hyp="A") for k in range(50)]
-    found = fit_temperature(readings, score(pairs).aligned)
-    assert found.temperature in TEMPERATURES and found.ece == pytest.approx(1 / 50) and DOUBT > 0
+def test_words_that_are_all_right_leave_the_weights_finite() -> None:
+    found, _ = drawn(VOTE_ALONE)
+    fitted = fit_confidence(found, np.ones(len(found), np.bool_))
+    assert np.isfinite(fitted.weights).all() and fitted.ece < 0.05
 
 
-def test_nothing_heard_leaves_the_temperature_at_one() -> None:
-    silent = [[Reading(words=[], ids=[], acoustic=0.0, lm=0.0, total=0.0, is_whole=True)]]
-    aligned = score([Scored(utt_id="one", ref="A", hyp="")]).aligned
-    assert fit_temperature(silent, aligned) == (1.0, 0.0, 0.0)
+def test_nothing_heard_leaves_the_vote_alone() -> None:
+    assert fit_confidence(np.zeros((0, 2)), np.zeros(0, np.bool_)) == (VOTE_ALONE, 0.0, 0.0)
 
 
 # --- on disk -----------------------------------------------------------------------------------------------
