@@ -1,4 +1,4 @@
-"""Forced alignment: the times of the words and characters of a text that is known."""
+"""Forced alignment: the times of the words and units (characters, phones, pieces) of a text that is known."""
 
 from pathlib import Path
 
@@ -11,15 +11,15 @@ from asr.decoding.alignment import align_states
 from asr.decoding.fit import MISFIT_NATS, first_misfit
 from asr.errors import AsrError
 from asr.transcribe import Recogniser
-from asr.units.characters import CharacterUnits
-from asr.units.tokens import SPACE
+from asr.units.pieces import WORD_START
 
 FIT_SECONDS = 5.0
 """Stretch over which a text is expected to fit (see `first_misfit`)."""
 
 
 class AlignedUnit(msgspec.Struct, frozen=True, kw_only=True):
-    """A character; start and end in seconds, score the mean natural-log probability of its frames."""
+    """A character, a phone or a piece of a word; start and end in seconds, score the mean natural-log
+    probability of its frames."""
 
     text: str
     start: float
@@ -28,13 +28,13 @@ class AlignedUnit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlignedWord(msgspec.Struct, frozen=True, kw_only=True):
-    """A word, as `AlignedUnit`, with its characters; its score is the mean of theirs."""
+    """A word, as `AlignedUnit`, with its units; its score is the mean of theirs."""
 
     text: str
     start: float
     end: float
     score: float
-    characters: list[AlignedUnit]
+    units: list[AlignedUnit]
 
 
 class Alignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ class Alignment(msgspec.Struct, frozen=True, kw_only=True):
 def align(
     recogniser: Recogniser, audio: str | Path, text: str, *, max_misfit: float = MISFIT_NATS
 ) -> Alignment:
-    """Find when each word and character of a text is spoken.
+    """Find when each word and unit of a text is spoken; of several pronunciations the first is looked for.
 
     Args:
         recogniser: the model.
@@ -59,13 +59,15 @@ def align(
         max_misfit: nats a frame that the text may lose over five seconds against what the model hears freely.
 
     Raises:
-        AsrError: audio that cannot be read, a text with characters outside the units or without words, or a
-            text that does not fit the sound; the sentence says from which second and word on.
+        AsrError: audio that cannot be read, a text that the units cannot write or without words, or a text
+            that does not fit the sound; the sentence says from which second and word on.
     """
     normal = normalise(text, spell_numbers=True)
     if not normal:
         raise AsrError(f"{audio}: a text with words expected, found none; give what is said in the audio")
-    ids = CharacterUnits.from_tokens(recogniser.bundle.tokens).encode(normal)
+    ids, boundary = recogniser.units.encode(normal), recogniser.units.boundary
+    numbers = _word_numbers(ids, recogniser.bundle.tokens, boundary)
+    names = [recogniser.bundle.tokens[unit].removeprefix(WORD_START) for unit in ids]
     log_probs, times, duration = recogniser.log_probs(audio)
     states = align_states(log_probs, ids)
     classes = np.where(states % 2 == 1, np.array(ids)[np.minimum(states // 2, len(ids) - 1)], 0)
@@ -73,20 +75,34 @@ def align(
     window = max(1, round(FIT_SECONDS / recogniser.frame_seconds))
     place = first_misfit(log_probs.max(axis=1) - heard, window, max_misfit)
     if place is not None:
-        unit = min(int(states[place]) // 2, len(normal) - 1)
-        number = normal[:unit].count(" ") + 1
+        number = numbers[min(int(states[place]) // 2, len(ids) - 1)] + 1
         raise AsrError(
             f"{audio}: the text does not fit the sound from {times[place]:.1f} s on, near word {number} "
             f"({normal.split()[number - 1]}): words were left out of one of them, or another text was "
             "read; correct the text or cut the audio there, or allow more with --max-misfit"
         )
-    units = _units(normal, states, heard, times, recogniser.frame_seconds, duration)
-    words = _words(units)
+    units = _units(names, states, heard, times, recogniser.frame_seconds, duration)
+    words = [
+        _word(
+            text, [unit for unit, of, i in zip(units, numbers, ids, strict=True) if of == n and i != boundary]
+        )
+        for n, text in enumerate(normal.split())
+    ]
     return Alignment(audio=str(audio), duration=duration, text=normal, score=float(heard.sum()), words=words)
 
 
+def _word_numbers(ids: list[int], names: list[str], boundary: int | None) -> list[int]:
+    """Which word each unit belongs to, from 0; a boundary counts to the word before it."""
+    numbers, number = [], 0
+    for place, unit in enumerate(ids):
+        number += place > 0 and boundary is None and names[unit].startswith(WORD_START)
+        numbers.append(number)
+        number += unit == boundary
+    return numbers
+
+
 def _units(
-    text: str,
+    names: list[str],
     states: NDArray[np.int64],
     heard: NDArray[np.float64],
     times: NDArray[np.float64],
@@ -98,29 +114,20 @@ def _units(
     ends = np.append(begins[1:], len(frames))
     return [
         AlignedUnit(
-            text=character,
+            text=name,
             start=min(float(times[frames[begin]]), duration),
             end=min(float(times[frames[end - 1]]) + frame_seconds, duration),
             score=float(heard[frames[begin:end]].mean()),
         )
-        for character, begin, end in zip(text, begins, ends, strict=True)
+        for name, begin, end in zip(names, begins, ends, strict=True)
     ]
 
 
-def _words(units: list[AlignedUnit]) -> list[AlignedWord]:
-    words: list[list[AlignedUnit]] = [[]]
-    for unit in units:
-        if unit.text in (" ", SPACE):
-            words.append([])
-        else:
-            words[-1].append(unit)
-    return [
-        AlignedWord(
-            text="".join(unit.text for unit in word),
-            start=word[0].start,
-            end=word[-1].end,
-            score=sum(unit.score for unit in word) / len(word),
-            characters=word,
-        )
-        for word in words
-    ]
+def _word(text: str, units: list[AlignedUnit]) -> AlignedWord:
+    return AlignedWord(
+        text=text,
+        start=units[0].start,
+        end=units[-1].end,
+        score=sum(unit.score for unit in units) / len(units),
+        units=units,
+    )

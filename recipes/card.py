@@ -13,7 +13,7 @@ from asr.config import DecodingConfig
 from asr.corpus.statistics import corpus_statistics
 from asr.model.bundle import Bundle
 from asr.records import Utterance
-from asr.scoring.figures import Figures
+from asr.scoring.figures import Figures, PhoneFigures
 from asr.tuning.picture import described
 from recipes.evaluation import label
 from recipes.places import is_tuned
@@ -26,7 +26,7 @@ ESTIMATED = {"transcripts", "text", "librispeech-lm-norm"}
 def make_card(
     recipe: Recipe,
     data: Mapping[str, Sequence[Utterance]],
-    results: Mapping[str, Figures],
+    results: Mapping[str, Figures | PhoneFigures],
     bundle: Bundle,
     decoding: DecodingConfig,
 ) -> str:
@@ -54,6 +54,7 @@ def make_card(
         "",
         *(f"- {result_line(label(recipe, name), figures)}" for name, figures in results.items()),
         "",
+        f"Units: {_units(recipe)}.",
         f"Decoding: {_decoding(recipe, decoding)}.",
         "In brackets the 95 % interval, by bootstrap over speakers.",
         "",
@@ -69,10 +70,11 @@ def make_card(
     return "\n".join(lines) + "\n"
 
 
-def result_line(name: str, figures: Figures) -> str:
-    """Such as `quickstart: WER 4.21 % [3.50, 5.02], 300 utterances`."""
+def result_line(name: str, figures: Figures | PhoneFigures) -> str:
+    """Such as `quickstart: WER 4.21 % [3.50, 5.02], 300 utterances`; PER where the model writes phones."""
     low, high = figures.ci95
-    return f"{name}: WER {figures.wer:.2f} % [{low:.2f}, {high:.2f}], {figures.utterances} utterances"
+    rate = f"PER {figures.per:.2f}" if isinstance(figures, PhoneFigures) else f"WER {figures.wer:.2f}"
+    return f"{name}: {rate} % [{low:.2f}, {high:.2f}], {figures.utterances} utterances"
 
 
 def ids_digest(utterances: Sequence[Utterance]) -> str:
@@ -95,6 +97,16 @@ def _git(*arguments: str) -> str:
         ["git", "-C", str(REPOSITORY), *arguments], capture_output=True, text=True, check=True
     )
     return done.stdout.strip()
+
+
+def _units(recipe: Recipe) -> str:
+    units = recipe.config.units
+    if units.kind == "characters":
+        return "characters"
+    if units.kind == "bpe":
+        return f"pieces of words, {units.pieces} with the blank, by byte-pair encoding of the transcripts"
+    kept = "" if units.phones else " with stress" if units.stress else " without stress"
+    return f"phones of {units.lexicon or 'CMUdict'}{kept}; PER is the phone error rate"
 
 
 def _decoding(recipe: Recipe, decoding: DecodingConfig) -> str:

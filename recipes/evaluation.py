@@ -2,12 +2,13 @@
 
 import io
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 import soundfile
 
+from asr.config import writes_phones
 from asr.corpus.librispeech import SUBSETS, find_subset
 from asr.corpus.manifest import read_manifest
 from asr.errors import AsrError
@@ -17,6 +18,8 @@ from asr.progress import track
 from asr.records import Hypothesis, Utterance
 from asr.scoring import formats
 from asr.transcribe import Failure, Recogniser
+from asr.units.kinds import load_units
+from asr.units.tokens import read_tokens
 from recipes.recipe import Recipe
 
 
@@ -43,10 +46,20 @@ def label(recipe: Recipe, name: str) -> str:
     return recipe.name if name == "test" else f"{recipe.name} {name}"
 
 
-def references(utterances: Sequence[Utterance]) -> list[formats.Transcript]:
-    """What was said."""
+def reference_of(recipe: Recipe) -> Callable[[str], str]:
+    """What should be heard where a text is spoken: the text, or its phones where none makes words of them."""
+    if not writes_phones(recipe.config.units, recipe.config.decoding):
+        return str
+    files = {path.name: path.read_bytes() for path in recipe.unit_files}
+    return load_units(recipe.config.units, read_tokens(recipe.exp / "tokens.txt"), files).reference
+
+
+def references(utterances: Sequence[Utterance], reference: Callable[[str], str]) -> list[formats.Transcript]:
+    """What was said, as `reference_of` writes it."""
     return [
-        formats.Transcript(utt_id=row.utt_id, text=row.text, speaker=row.speaker, seconds=row.duration)
+        formats.Transcript(
+            utt_id=row.utt_id, text=reference(row.text), speaker=row.speaker, seconds=row.duration
+        )
         for row in utterances
     ]
 
@@ -67,7 +80,7 @@ def decode_set(
     """
     reasons: dict[str, str] = {}
     results = recogniser.transcribe_files(
-        audio_source(row, recogniser.sample_rate, reasons) for row in utterances
+        as_source(row, recogniser.sample_rate, reasons) for row in utterances
     )
     heard: list[Hypothesis] = []
     for row, result in zip(utterances, track(results, f"decoding {name}", len(utterances)), strict=True):
@@ -82,7 +95,7 @@ def decode_set(
     return heard, len(utterances) - len(heard)
 
 
-def audio_source(utterance: Utterance, sample_rate: int, reasons: dict[str, str]) -> str | io.BytesIO:
+def as_source(utterance: Utterance, sample_rate: int, reasons: dict[str, str]) -> str | io.BytesIO:
     """The audio file, or where the utterance is only a part of it, that part as a file in memory.
 
     The part is empty where it cannot be read, and `reasons` says why.
@@ -105,17 +118,17 @@ def audio_source(utterance: Utterance, sample_rate: int, reasons: dict[str, str]
 
 
 def write_decoded(
-    folder: Path, name: str, utterances: Sequence[Utterance], heard: Sequence[Hypothesis]
+    folder: Path, name: str, refs: Sequence[formats.Transcript], heard: Sequence[Hypothesis]
 ) -> None:
     """Write NAME.jsonl with word times, and for sclite NAME.hyp.trn, NAME.ref.trn and NAME.ctm."""
-    speakers = {row.utt_id: row.speaker for row in utterances}
+    speakers = {row.utt_id: row.speaker for row in refs}
     lines = b"".join(msgspec.json.encode(hyp) + b"\n" for hyp in heard)
     write_bytes(folder / f"{name}.jsonl", lines)
     hyps = [
         formats.Transcript(utt_id=hyp.utt_id, text=hyp.text, speaker=speakers[hyp.utt_id]) for hyp in heard
     ]
     formats.write_trn(folder / f"{name}.hyp.trn", hyps)
-    formats.write_trn(folder / f"{name}.ref.trn", references(utterances))
+    formats.write_trn(folder / f"{name}.ref.trn", refs)
     formats.write_ctm(folder / f"{name}.ctm", heard)
 
 

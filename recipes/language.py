@@ -12,7 +12,9 @@ from asr.lm.automaton import LanguageModel
 from asr.lm.build import build
 from asr.lm.perplexity import perplexity
 from asr.lm.pruning import prune
-from asr.units.spellings import Spelling, character_spellings
+from asr.units.kinds import Units, load_units
+from asr.units.spellings import Spelling, spell_words
+from asr.units.tokens import read_tokens
 from recipes.places import language_sources
 from recipes.recipe import Recipe
 
@@ -51,29 +53,35 @@ def make_model(recipe: Recipe) -> LanguageModel:
     return LanguageModel.from_model(prune(built.model, settings.prune) if settings.prune else built.model)
 
 
-def spell_words(words: Sequence[str], tokens: Sequence[str]) -> list[Spelling]:
-    """The words of a language model in the units of an acoustic model: here, in characters.
+def spelled(words: Sequence[str], units: Units) -> list[Spelling]:
+    """The words of a language model in the units of an acoustic model.
 
-    Words with other characters are counted and named in a warning, and left out.
+    Words that cannot be spelled are counted and named in a warning, and left out.
 
     Raises:
         AsrError: not one word can be spelled.
     """
-    spelled, strange = character_spellings(words, tokens)
+    found, strange = spell_words(words, units)
     named = ", ".join(strange[:10]) + (", …" if len(strange) > 10 else "")
-    if not spelled:
+    if not found:
         raise AsrError(
             f"language model: not one of its {len(words)} words ({named}) can be spelled with the units "
-            f"{' '.join(tokens[1:])}; write its text as the transcripts are written"
+            f"{' '.join(units.tokens[1:])[:200]}; write its text as the transcripts are written"
         )
     if strange:
         logger.warning(
-            "%d of %d words of the language model have characters outside the units and are left out: %s",
+            "%d of %d words of the language model cannot be spelled in the units and are left out: %s",
             len(strange),
             len(words),
             named,
         )
-    return spelled
+    return found
+
+
+def units_of(recipe: Recipe) -> Units:
+    """The units that step 04 made."""
+    files = {path.name: path.read_bytes() for path in recipe.unit_files}
+    return load_units(recipe.config.units, read_tokens(recipe.exp / "tokens.txt"), files)
 
 
 def foretold(recipe: Recipe, model: LanguageModel) -> str:

@@ -15,8 +15,9 @@ from asr.files import write_error, write_text
 REPOSITORY = Path(__file__).resolve().parents[1]
 RECIPES = REPOSITORY / "recipes"
 EXPERIMENTS = REPOSITORY / "data" / "exp"
+CACHE = REPOSITORY / "data" / "cache"
 
-_ROOT = re.compile(r"\s*(corpus\.root|corpus\.also\.\w+\.root)\s*=(.*)", re.DOTALL)
+_PLACE = re.compile(r"\s*(corpus\.root|corpus\.also\.\w+\.root|corpus\.cut_with)\s*=(.+)", re.DOTALL)
 _FILES = re.compile(r"\s*(language_model\.files)\s*=(.*)", re.DOTALL)
 
 
@@ -48,6 +49,16 @@ class Recipe:
         """Folder of the corpus; a relative one in config.toml counts from the repository."""
         return REPOSITORY / self.config.corpus.root
 
+    @property
+    def cutter(self) -> Path | None:
+        """Folder of the model that cuts long utterances; a relative one counts from the repository."""
+        return REPOSITORY / self.config.corpus.cut_with if self.config.corpus.cut_with else None
+
+    @property
+    def unit_files(self) -> list[Path]:
+        """What the units need beside tokens.txt, in the experiment folder."""
+        return [self.exp / name for name in self.config.units.files]
+
     def beside(self, name: str) -> Path | None:
         """A file that the configuration names, beside it; None for the empty name."""
         return self.folder / name if name else None
@@ -69,7 +80,7 @@ class Recipe:
 
     def portable_command(self) -> str:
         """The command for a reader elsewhere: without the places of this machine."""
-        settings = [_ROOT.sub(r"\1=DIR", setting) for setting in self.settings]
+        settings = [_PLACE.sub(r"\1=DIR", setting) for setting in self.settings]
         settings = [_FILES.sub(r"\1=[FILE]", setting) for setting in settings]
         words = ["python", "recipes/run.py", self.name, *(["--set", *settings] if settings else [])]
         return shlex.join(words)
@@ -77,6 +88,7 @@ class Recipe:
     def portable_config(self) -> Config:
         """The configuration for a reader elsewhere: with the corpora where config.toml says."""
         corpus, written = self.config.corpus, load_config(self.folder / "config.toml").corpus
+        cut_with = written.cut_with if corpus.cut_with == written.cut_with else "DIR"
         also = {
             name: replace(entry, root=written.also[name].root if name in written.also else "DIR")
             for name, entry in corpus.also.items()
@@ -87,7 +99,7 @@ class Recipe:
         )
         return replace(
             self.config,
-            corpus=replace(corpus, root=written.root, also=also),
+            corpus=replace(corpus, root=written.root, also=also, cut_with=cut_with),
             language_model=replace(self.config.language_model, files=files),
         )
 
@@ -103,8 +115,8 @@ def open_recipe(place: str, settings: list[str] | None = None, exp: Path | None 
 
     Args:
         place: name of a folder in recipes/, or path of a folder with a config.toml, or of that file.
-        settings: `part.key=value` changes; a relative `corpus.root`, or that of a further corpus, counts from
-            the current folder here.
+        settings: `part.key=value` changes; a relative `corpus.root`, `corpus.also.NAME.root` or
+            `corpus.cut_with` counts from the current folder here.
         exp: experiment folder; data/exp/NAME of the repository if not given.
 
     Raises:
@@ -151,7 +163,7 @@ def _find(place: str) -> Path:
 
 
 def _absolute_root(setting: str) -> str:
-    found = _ROOT.fullmatch(setting)
+    found = _PLACE.fullmatch(setting)
     if found is None:
         return setting
     root = Path(found[2].strip().strip("'\"")).expanduser().resolve()

@@ -17,7 +17,8 @@ from asr.transcribe.words import open_words
 from asr.tuning.heard import Heard, read_heard, write_heard
 from asr.tuning.picture import draw_tuning, tuning_table
 from asr.tuning.trials import Tuned, tune
-from recipes.evaluation import audio_source
+from asr.units.kinds import load_units
+from recipes.evaluation import as_source
 from recipes.places import is_tuned, language_files
 from recipes.recipe import Recipe
 
@@ -50,11 +51,12 @@ def tune_on_dev(recipe: Recipe, bundle: Bundle) -> str:
     if options.utterances:
         count = min(options.utterances, len(rows))
         rows = [rows[place * len(rows) // count] for place in range(count)]
+    units = load_units(bundle.config.units, bundle.tokens, bundle.unit_files)
     tuned = tune(
         _heard(recipe, bundle, rows),
         {row.utt_id: row.text for row in rows},
-        open_words(bundle.tokens, bundle.lexicon, bundle.lm),
-        bundle.tokens,
+        open_words(units, bundle.lexicon, bundle.lm),
+        units,
         recipe.config.decoding,
         options,
     )
@@ -78,7 +80,7 @@ def _heard(recipe: Recipe, bundle: Bundle, rows: list[Utterance]) -> Heard:
     heard = Heard([], [])
     for row in track(rows, "hearing dev"):
         reasons: dict[str, str] = {}
-        source = audio_source(row, listener.sample_rate, reasons)
+        source = as_source(row, listener.sample_rate, reasons)
         if row.utt_id in reasons:
             raise AsrError(reasons[row.utt_id])
         heard.utt_ids.append(row.utt_id)

@@ -16,7 +16,8 @@ from asr.lm.automaton import LanguageModel
 from asr.lm.build import build
 from asr.model.acoustic import AcousticModel
 from asr.model.bundle import Bundle, save_bundle
-from asr.units.spellings import character_spellings, format_spellings
+from asr.units.characters import CharacterUnits
+from asr.units.spellings import format_spellings, spell_words
 
 TOKENS = ["<blank>", "|", "'", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
 
@@ -85,7 +86,7 @@ def word_model(tmp_path_factory, random_bundle):
     (folder / "text.txt").write_text(SENTENCES)
     lm = LanguageModel.from_model(build([str(folder / "text.txt")], 2).model)
     lm.save(folder / "words.lm")
-    spellings, _ = character_spellings(lm.vocabulary[3:], TOKENS)
+    spellings, _ = spell_words(lm.vocabulary[3:], CharacterUnits(TOKENS))
     (folder / "words.txt").write_text(format_spellings(spellings, TOKENS))
     bundle = random_bundle(
         decoding={"method": "words", "beam": 12, "lm_weight": 0.5, "word_score": 1.0},

@@ -42,13 +42,13 @@ def align(
     ] = 2.0,
     device: DeviceOption = "auto",
 ) -> None:
-    """Find when each word and character of a text is spoken.
+    """Find when each word of a text is spoken, and each of its units: characters, phones or pieces of words.
 
     The text is normalised as for training: numbers are spelled, punctuation goes. A text that does not fit
     the sound is refused, with the second and the word where it leaves.
 
-    json is one object with words, characters and scores; ctm a line a word; textgrid, for Praat, has a tier
-    of words and one of characters. A gap has an empty label.
+    json is one object with words, their units and scores; ctm a line a word; textgrid, for Praat, has a tier
+    of words and one of units. A gap has an empty label.
 
     \b
     Examples:
@@ -87,5 +87,5 @@ def _text(alignment: "Alignment", form: Format) -> str:
         return "".join(
             ctm_line(utt_id, word, math.exp(min(0.0, word.score))) + "\n" for word in alignment.words
         )
-    characters = [unit for word in alignment.words for unit in word.characters]
-    return textgrid([("words", alignment.words), ("characters", characters)], alignment.duration)
+    units = [unit for word in alignment.words for unit in word.units]
+    return textgrid([("words", alignment.words), ("units", units)], alignment.duration)

@@ -52,7 +52,8 @@ def evaluate(
 ) -> None:
     """Decode a test set in LibriSpeech's layout and score it.
 
-    Several folders are scored as one set. An utterance that cannot be read is named on stderr; one that
+    A model that writes phones is scored by its phone error rate, against the first pronunciation of each
+    word. Several folders are scored as one set. An utterance that cannot be read is named on stderr; one that
     fails while it is decoded counts as deleted words. Either makes the exit status 1.
 
     \b
@@ -86,7 +87,9 @@ def evaluate(
     seconds = time.perf_counter() - began
     if hyp is not None:
         _writer(hyp)(hyp, hyps)
-    scored = score(pair([_transcript(utterance, utterance.text) for utterance in utterances], hyps))
+    reference = recogniser.units.reference if recogniser.writes_phones else str
+    refs = [_transcript(utterance, reference(utterance.text)) for utterance in utterances]
+    scored = score(pair(refs, hyps), "phone" if recogniser.writes_phones else "word")
     options = recogniser.bundle.config.scoring
     interval = bootstrap_interval(scored, replicates=options.bootstrap, seed=options.seed)
     audio_seconds = sum(utterance.duration for utterance in utterances)
@@ -94,11 +97,12 @@ def evaluate(
     speed = audio_seconds / seconds
     typer.echo(f"\n{audio_seconds / 3600:.2f} hours in {seconds:.1f} s: {speed:.0f} × real time")
     if json_file is not None:
+        (name, rate), *others = scored.rates.items()
         figures = {
-            "wer": scored.wer,
+            name: rate,
             "ci95": [interval.low, interval.high],
-            "cer": scored.cer,
-            "words": scored.total.words.length,
+            **dict(others),
+            f"{scored.unit}s": scored.total.words.length,
             "utterances": scored.total.utterances,
             "hours": audio_seconds / 3600,
             "xrt": speed,

@@ -10,6 +10,8 @@ from asr.errors import AsrError
 from asr.files import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from asr.config import Config
     from asr.model.bundle import Bundle
 
@@ -68,7 +70,7 @@ def _model(path: Path) -> tuple[dict[str, str], str]:
     facts = {
         "parameters": f"{parameters:,}",
         "layers": _layers(bundle.config),
-        "units": f"{len(bundle.tokens)} with the blank: {' '.join(bundle.tokens[1:])}",
+        "units": _units(bundle.config.units.kind, bundle.tokens),
         "features": _features(bundle.config),
         "trained on": _training_data(bundle.config),
         **_words(bundle),
@@ -82,8 +84,10 @@ def _words(bundle: "Bundle") -> dict[str, str]:
     if bundle.lexicon is None and bundle.lm is None:
         return {}
     from asr.transcribe.words import open_words
+    from asr.units.kinds import load_units
 
-    spellings, lm = open_words(bundle.tokens, bundle.lexicon, bundle.lm)
+    units = load_units(bundle.config.units, bundle.tokens, bundle.unit_files)
+    spellings, lm = open_words(units, bundle.lexicon, bundle.lm)
     words = len({word for word, _ in spellings})
     facts = {"lexicon": f"{words:,} words, {len(spellings):,} spellings"}
     if lm is not None:
@@ -91,6 +95,11 @@ def _words(bundle: "Bundle") -> dict[str, str]:
             f"{lm.order}-gram of {len(lm.ids):,} words, {len(lm.automaton.words):,} n-grams"
         )
     return facts
+
+
+def _units(kind: str, tokens: "Sequence[str]", most: int = 80) -> str:
+    more = f" and {len(tokens) - most} more" if len(tokens) > most else ""
+    return f"{len(tokens)} with the blank, {kind}: {' '.join(tokens[1:most])}{more}"
 
 
 def _layers(config: "Config") -> str:

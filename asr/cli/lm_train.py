@@ -1,5 +1,6 @@
 """`asr lm train`: a GRU language model from text."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -105,11 +106,11 @@ def train(
 
 
 def _show(report: "Report") -> None:
-    from math import exp
-
-    held_out = "" if report.perplexity != report.perplexity else f", held out {report.perplexity:.2f}"
+    figures = [("held out", report.perplexity)]
+    if math.isfinite(report.loss):
+        figures.insert(0, ("read", math.exp(min(report.loss, 700))))
+    shown = ", ".join(f"{name} {figure:.2f}" for name, figure in figures if not math.isnan(figure))
     typer.echo(
-        f"epoch {report.epoch}, update {report.step}, {report.seconds / 60:.1f} minutes: "
-        f"perplexity {exp(min(report.loss, 700)):.2f}{held_out}",
+        f"epoch {report.epoch}, update {report.step}, {report.seconds / 60:.1f} minutes, perplexity: {shown}",
         err=True,
     )

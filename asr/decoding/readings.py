@@ -11,6 +11,7 @@ from asr.decoding.lexicon_decoder import Reading
 from asr.decoding.path import Path
 from asr.decoding.words import to_hypothesis
 from asr.records import Hypothesis
+from asr.units.pieces import WORD_START
 
 Floats = NDArray[np.float64]
 
@@ -28,7 +29,7 @@ def to_hypotheses(
     log_probs: Floats,
     tokens: Sequence[str],
     *,
-    boundary: int,
+    boundary: int | None,
     frame_seconds: float,
     duration: float,
     weights: Sequence[float],
@@ -40,15 +41,22 @@ def to_hypotheses(
         readings: what a search returned, best first.
         log_probs: (T, C) where they were read.
         tokens: the model's tokens, by class.
-        boundary: the class that stands between two words.
+        boundary: the class that stands between two words; None where units say that a word begins.
         frame_seconds, duration: as for `to_hypothesis`, which says what the times of words are.
         weights: of the confidences (see `confidences`).
     """
     first = readings[0]
     frames, peaks = align(log_probs, first.ids)
     path = Path(ids=first.ids, frames=frames, score=first.total, confidences=peaks)
-    timed = to_hypothesis(utt_id, path, tokens, frame_seconds=frame_seconds, duration=duration).words
-    sure = confidences(evidence(readings, peaks, boundary), weights)
+    timed = to_hypothesis(
+        utt_id,
+        path,
+        tokens,
+        frame_seconds=frame_seconds,
+        duration=duration,
+        kind="bpe" if boundary is None else "characters",
+    ).words
+    sure = confidences(evidence(readings, peaks, word_places(first.ids, tokens, boundary)), weights)
     words = [
         replace(word, text=text, confidence=float(confidence))
         for word, text, confidence in zip(timed, first.words, sure, strict=True)
@@ -83,29 +91,37 @@ def confidences(found: Floats, weights: Sequence[float]) -> Floats:
     return sure
 
 
-def evidence(readings: Sequence[Reading], peaks: Sequence[float], boundary: int) -> Floats:
+def evidence(readings: Sequence[Reading], peaks: Sequence[float], places: NDArray[np.int64]) -> Floats:
     """What speaks for each word of the first reading.
 
     Args:
         readings: the N best, best first.
         peaks: the model's probability of each unit of the first in its surest frame (see `align`).
-        boundary: the class that stands between two words.
+        places: (U,) the word of each unit, from `word_places`.
 
     Returns:
         (V, 2): the log-odds of its share of the vote (see `shares`), and the mean log-probability of its
         units in their surest frames. The N best of a long utterance differ in few places, so the vote alone
         finds most words certain.
     """
-    first = readings[0]
-    logs = np.maximum(np.log(np.maximum(peaks, 1e-30)), LEAST_HEARD)
-    places = np.cumsum(np.array(first.ids) == boundary) if first.ids else np.zeros(0, np.int64)
-    spoken = np.array(first.ids) != boundary
-    counts = np.bincount(places[spoken], minlength=len(first.words))
-    heard = np.bincount(places[spoken], logs[spoken], len(first.words)) / np.maximum(counts, 1)
+    num_words = len(readings[0].words)
+    logs = np.maximum(np.log(np.maximum(np.asarray(peaks, np.float64), 1e-30)), LEAST_HEARD)
+    spoken = places >= 0
+    counts = np.bincount(places[spoken], minlength=num_words)
+    heard = np.bincount(places[spoken], logs[spoken], num_words) / np.maximum(counts, 1)
     share = shares(readings)
     with np.errstate(divide="ignore"):
         odds = np.clip(np.log(share) - np.log1p(-share), -MOST_ODDS, MOST_ODDS)
     return np.stack([odds, heard], axis=1)
+
+
+def word_places(ids: Sequence[int], tokens: Sequence[str], boundary: int | None) -> NDArray[np.int64]:
+    """(U,) the word, from 0, to which each unit belongs; -1 for a boundary."""
+    if boundary is None:
+        begins = [tokens[unit].startswith(WORD_START) for unit in ids]
+        return np.cumsum(np.array(begins, np.int64)) - 1
+    is_boundary = np.array([unit == boundary for unit in ids], np.bool_)
+    return np.where(is_boundary, -1, np.cumsum(is_boundary, dtype=np.int64))
 
 
 def shares(readings: Sequence[Reading]) -> Floats:

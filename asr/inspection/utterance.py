@@ -17,13 +17,11 @@ from asr.decoding.words import to_hypothesis
 from asr.errors import AsrError
 from asr.features.audio import read_audio
 from asr.model.acoustic import AcousticModel
-from asr.model.bundle import Bundle
 from asr.model.ctc import ctc_loss, frames_needed
 from asr.records import Hypothesis
 from asr.recurrent import Recurrent
 from asr.recurrent.gates import GATED, Trace, trace
 from asr.transcribe import PIECE_SECONDS, SILENCE, Recogniser
-from asr.units.characters import CharacterUnits
 
 Array = NDArray[np.float32]
 
@@ -107,9 +105,17 @@ def inspect_file(recogniser: Recogniser, audio: str | Path, text: str | None = N
     feat_seconds = features.frame_shift_ms / 1000
     frame_seconds = feat_seconds * bundle.config.model.subsampling
     path = greedy_search(log_probs[None].detach(), [len(log_probs)])[0]
-    hyp = to_hypothesis(name, path, bundle.tokens, frame_seconds=frame_seconds, duration=duration)
+    hyp = to_hypothesis(
+        name,
+        path,
+        bundle.tokens,
+        frame_seconds=frame_seconds,
+        duration=duration,
+        kind=bundle.config.units.kind,
+    )
     spoken = hyp.text if text is None else normalise(text, spell_numbers=True)
-    loss = _loss(name, log_probs, spoken, bundle)
+    target = path.ids if text is None else recogniser.units.encode(spoken)
+    loss = _loss(name, log_probs, spoken, target)
     return Inspection(
         audio=name,
         cell=bundle.config.model.cell,
@@ -181,14 +187,13 @@ def _check_sound(name: str, waveform: Array, duration: float) -> None:
         raise AsrError(f"{name}: speech expected, found silence ({duration:.3f} s); give another file")
 
 
-def _loss(name: str, log_probs: Tensor, text: str, bundle: Bundle) -> Tensor:
+def _loss(name: str, log_probs: Tensor, text: str, target: list[int]) -> Tensor:
     """−log p(text), a scalar."""
     if not text:
         raise AsrError(
             f"{name}: the model heard no words in it, so there is no text whose loss could be followed; say "
             "with --text what is spoken"
         )
-    target = CharacterUnits.from_tokens(bundle.tokens).encode(text)
     if frames_needed(target) > len(log_probs):
         raise AsrError(
             f"{name}: {len(log_probs)} frames are too few to spell {text[:60]!r}, which needs "

@@ -30,8 +30,9 @@ from asr.recurrent import Recurrent
 PIECE = 64
 """Steps of a sentence that are held at a time: the gradient of longer ones is cut there, the state is not."""
 
-_SHORTLIST, _MIDDLE = 2000, 10000  # words of the first two classes; the others are the third
-_NARROWING = 4.0  # by which the vectors of a class are shorter than those of the class before
+_CUTOFFS = (2000, 8000, 24000)
+"""Ranks at which classes end: of running English 82, 10, 5 and 2 % of the words are in the four."""
+_NARROWING = 2.0  # by which the vectors of a class are shorter than those of the class before
 
 
 class GruShape(Part, frozen=True, kw_only=True):
@@ -71,7 +72,7 @@ class GruNetwork(nn.Module):
         )
         self.projection = nn.Linear(shape.hidden_size, shape.embedding_size)
         num_classes = shape.vocabulary_size - 1  # all but <s>
-        cutoffs = [size for size in (_SHORTLIST, _MIDDLE) if size < num_classes] or [num_classes - 1]
+        cutoffs = [rank for rank in _CUTOFFS if rank < num_classes] or [num_classes - 1]
         self.output = nn.AdaptiveLogSoftmaxWithLoss(
             shape.embedding_size, num_classes, cutoffs, div_value=_NARROWING
         )
@@ -108,7 +109,7 @@ class GruNetwork(nn.Module):
         vectors = functional.embedding(flat.clamp(max=shortlist - 1), self.output.head.weight)
         for begin, end, tail in zip([shortlist, *ends], ends, self.output.tail, strict=False):
             rows = ((flat >= begin) & (flat < end)).nonzero()[:, 0]
-            widen, words = tail.parameters()  # (E / 4^i, E), (words, E / 4^i)
+            widen, words = tail.parameters()  # (E / 2^i, E), (words, E / 2^i)
             vectors = vectors.index_copy(0, rows, functional.embedding(flat[rows] - begin, words) @ widen)
         return vectors.view(*classes.shape, -1) * math.sqrt(vectors.shape[1])
 

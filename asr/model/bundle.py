@@ -3,6 +3,7 @@
     model.safetensors   weights, float32
     config.toml         the configuration it was trained with, every key written out
     tokens.txt          one unit a line; line 1 is CTC's blank
+    lexicon.txt, …      what the units need beside their tokens (`UnitsConfig.files`), where they are phones
     cmvn.json           mean and standard deviation of each feature, where `features.cmvn` is "global"
     words.txt           the words that `decoding.method = "words"` may read, spelled in units (optional)
     words.lm            a language model of words in its compact form (optional)
@@ -14,7 +15,7 @@ A pickle (`.pt`, `.pth`, `.ckpt`) can run any code when it is opened: it is refu
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -26,7 +27,7 @@ from torch import Tensor
 from asr.config import Config, dump_config, parse_config
 from asr.errors import AsrError
 from asr.model.acoustic import AcousticModel
-from asr.model.consistency import check_cmvn, check_tokens, check_weights, untrained_model
+from asr.model.consistency import check_cmvn, check_tokens, check_unit_files, check_weights, untrained_model
 from asr.model_folder import (
     WEIGHTS,
     Layout,
@@ -72,6 +73,7 @@ class Bundle:
         card: Markdown about data, ids and WER; `save_bundle` takes its own.
         lexicon, lm: files of the words and of their language model, which whoever decodes with them opens;
             None where there is none.
+        unit_files: contents by name of what the units need beside the tokens.
     """
 
     config: Config
@@ -82,6 +84,7 @@ class Bundle:
     card: str = ""
     lexicon: Path | None = None
     lm: Path | None = None
+    unit_files: Mapping[str, bytes] = field(default_factory=dict)
 
     def build_model(self) -> AcousticModel:
         """The model with these weights, on the CPU and in evaluation mode.
@@ -130,9 +133,11 @@ def load_bundle(path: Path, *, verify: bool = False) -> Bundle:
     mean, std = _parse_cmvn(path, config, contents.get(CMVN))
     weights = parse_weights(path / WEIGHTS, contents[WEIGHTS], LAYOUT)
     check_weights(config, len(tokens), weights, str(path / WEIGHTS))
+    unit_files = {name: contents[name] for name in config.units.files if name in contents}
+    check_unit_files(config, unit_files, str(path))
     card = parse_text(path / CARD, contents[CARD], LAYOUT)
     lexicon, lm = (path / name if name in contents else None for name in (WORDS, LANGUAGE_MODEL))
-    return Bundle(config, tokens, mean, std, weights, card, lexicon, lm)
+    return Bundle(config, tokens, mean, std, weights, card, lexicon, lm, unit_files)
 
 
 def _contents(bundle: Bundle, card: str) -> dict[str, bytes]:
@@ -140,11 +145,13 @@ def _contents(bundle: Bundle, card: str) -> dict[str, bytes]:
     check_tokens(bundle.tokens, TOKENS)
     check_cmvn(bundle.config, bundle.cmvn_mean, bundle.cmvn_std, CMVN)
     check_weights(bundle.config, len(bundle.tokens), bundle.weights, WEIGHTS)
+    check_unit_files(bundle.config, bundle.unit_files, "the model")
     files = {
         WEIGHTS: weights_bytes(bundle.weights),
         CONFIG: dump_config(bundle.config).encode(),
         TOKENS: ("\n".join(bundle.tokens) + "\n").encode(),
         CARD: card.encode(),
+        **bundle.unit_files,
     }
     if bundle.cmvn_mean is not None and bundle.cmvn_std is not None:
         cmvn = _Cmvn(mean=bundle.cmvn_mean.tolist(), std=bundle.cmvn_std.tolist())

@@ -52,6 +52,22 @@ def check_tokens(tokens: list[str], origin: str) -> None:
         raise AsrError(f"{origin}: tokens must be different from each other and not empty")
 
 
+def check_unit_files(config: Config, files: Mapping[str, bytes], origin: str) -> None:
+    """Exactly the files that units of the configured kind need.
+
+    Raises:
+        AsrError: one is missing, or one is there that they have no use for.
+    """
+    wrong = set(config.units.files) ^ set(files)
+    if wrong:
+        name = min(wrong)
+        wanted, found = ("it", "none") if name in config.units.files else ("no such file", "it")
+        raise AsrError(
+            f'{origin}: {name}: units of the kind "{config.units.kind}" have {wanted}, {found} was found; '
+            "export the model again"
+        )
+
+
 def check_cmvn(
     config: Config, mean: NDArray[np.float32] | None, std: NDArray[np.float32] | None, origin: str
 ) -> None:

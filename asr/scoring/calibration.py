@@ -1,10 +1,11 @@
 """Are words as often right as they are sure? Confidences against what was said."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
 
+from asr.records import Hypothesis
 from asr.scoring.wer import Aligned, Report
 
 NUM_BINS = 10
@@ -34,16 +35,17 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     bins: list[Bin]
 
 
-def calibration(report: Report, confidences: Mapping[str, Sequence[float]]) -> Calibration | None:
+def calibration(report: Report, heard: Iterable[Hypothesis]) -> Calibration | None:
     """Compare the confidences of recognised words with whether they are right.
 
     Args:
         report: what `score` gave.
-        confidences: of the words of each utterance, by its id; utterances without are left out.
+        heard: the same utterances with the confidences of their words; those without words are left out.
 
     Returns:
         None where there is not one word.
     """
+    confidences = {hyp.utt_id: [word.confidence for word in hyp.words] for hyp in heard}
     values: list[float] = []
     correct: list[bool] = []
     for item in report.aligned:

@@ -74,6 +74,53 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     calibration: Calibration | None = None
 
 
+class PhoneFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """The JSON report of a model that writes phones. Rates and intervals in percent.
+
+    Attributes:
+        per: phone error rate; the references are the first pronunciation of each word.
+        ci95, ci95_unit, ci95_units: of `per`, as in `Figures`.
+        phones: in the references.
+        utterances, missing, without_reference: as in `Figures`.
+        by_speaker: phone error rate of each.
+        confusions: all phone errors with their counts.
+    """
+
+    per: float
+    ci95: tuple[float, float]
+    ci95_unit: str
+    ci95_units: int
+    phones: int
+    substitutions: int
+    insertions: int
+    deletions: int
+    utterances: int
+    missing: list[str]
+    without_reference: list[str]
+    by_speaker: dict[str, float | None]
+    confusions: Confusions
+
+
+def phone_figures(report: Report, interval: Interval) -> PhoneFigures:
+    """The figures of a report on phones (`Report.unit`)."""
+    phones = report.total.words
+    return PhoneFigures(
+        per=report.rates["per"],
+        ci95=(interval.low, interval.high),
+        ci95_unit=interval.unit,
+        ci95_units=interval.units,
+        phones=phones.length,
+        substitutions=phones.substitutions,
+        insertions=phones.insertions,
+        deletions=phones.deletions,
+        utterances=report.total.utterances,
+        missing=report.missing,
+        without_reference=report.without_reference,
+        by_speaker={name: group.words.percent for name, group in by_speaker(report).items()},
+        confusions=confusions(report),
+    )
+
+
 def figures(report: Report, interval: Interval, sure: Calibration | None = None) -> Figures:
     """All figures of a report, ready for `msgspec.json.encode` or `msgspec.to_builtins`."""
     total = report.total

@@ -9,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from asr.scoring.breakdown import Confusions, by_seconds, by_speaker, by_words, confusions, steps, worst
 from asr.scoring.calibration import Calibration, calibration_lines
 from asr.scoring.significance import Comparison, Interval
-from asr.scoring.wer import Aligned, Report, Tally
+from asr.scoring.wer import Aligned, Report, Tally, Unit
 
 COLUMNS = 80
 FEW_SPEAKERS = 10
@@ -17,11 +17,11 @@ FEW_SEGMENTS = 30
 
 
 def summary_line(report: Report, interval: Interval) -> str:
-    """Such as `WER 4.21 % [3.50, 5.02], CER 1.30 %, 300 utterances`."""
+    """Such as `WER 4.21 % [3.50, 5.02], CER 1.30 %, 300 utterances`; of phones the PER alone."""
     count = _several(report.total.utterances, "utterance")
-    return (
-        f"WER {report.wer:.2f} % [{interval.low:.2f}, {interval.high:.2f}], CER {report.cer:.2f} %, {count}"
-    )
+    rates = [f"{name.upper()} {rate:.2f} %" for name, rate in report.rates.items()]
+    rates[0] += f" [{interval.low:.2f}, {interval.high:.2f}]"
+    return ", ".join([*rates, count])
 
 
 def text_report(
@@ -41,14 +41,14 @@ def text_report(
     parts = [
         [summary_line(report, interval), *_interval_lines(interval)],
         _totals(report),
-        _names("No hypothesis, all words counted as deletions", report.missing, limit),
+        _names(f"No hypothesis, all {report.unit}s counted as deletions", report.missing, limit),
         _names("No reference, not counted", report.without_reference, limit),
-        _table("speaker, worst first", speakers, limit) if len(speakers) > 1 else [],
-        _table("words in reference", by_words(report), None),
-        _table("seconds", by_seconds(report), None),
+        _table("speaker, worst first", speakers, limit, report.unit) if len(speakers) > 1 else [],
+        _table(f"{report.unit}s in reference", by_words(report), None, report.unit),
+        _table("seconds", by_seconds(report), None, report.unit),
         calibration_lines(sure) if sure else [],
         _confusion_lines(confusions(report), 30 if details else 5),
-        *(alignment_lines(item) for item in worst(report, 20 if details else 3)),
+        *(alignment_lines(item, report.unit) for item in worst(report, 20 if details else 3)),
     ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
 
@@ -75,10 +75,10 @@ def comparison_text(comparison: Comparison) -> str:
     return textwrap.fill(text, COLUMNS) + "\n"
 
 
-def alignment_lines(item: Aligned) -> list[str]:
+def alignment_lines(item: Aligned, unit: Unit = "word") -> list[str]:
     """REF, HYP and EVAL under each other, as sclite shows them: asterisks stand for a word that is not there,
     S, D and I for the error. Folded to 80 columns; a word that is longer still is cut."""
-    head = f"{item.utt_id}: {_several(item.words.errors, 'error')} in {_several(len(item.ref), 'word')}"
+    head = f"{item.utt_id}: {_several(item.words.errors, 'error')} in {_several(len(item.ref), unit)}"
     lines = [_fit(head + (", no hypothesis" if item.missing else ""), COLUMNS).rstrip()]
     margins = ["REF:  ", "HYP:  ", "EVAL: "]
     rows = margins
@@ -106,8 +106,9 @@ def _totals(report: Report) -> list[str]:
     rows = [
         f"{name:<12}{_rate(counts.percent, 9)}{counts.errors:>9}{counts.length:>10}"
         f"{counts.substitutions:>13}{counts.deletions:>10}{counts.insertions:>10}"
-        for name, counts in (("words", total.words), ("characters", total.chars))
+        for name, counts in ((f"{report.unit}s", total.words), ("characters", total.chars))
     ]
+    rows = rows if report.unit == "word" else rows[:1]
     return [head, *rows, f"{'sentences':<12}{_rate(report.ser, 9)}{total.wrong:>9}{total.utterances:>10}"]
 
 
@@ -120,14 +121,17 @@ def _names(what: str, names: Sequence[str], limit: int | None) -> list[str]:
     return textwrap.wrap(f"{what} ({len(names)}): {', '.join(shown)}{more}", COLUMNS, break_on_hyphens=False)
 
 
-def _table(title: str, groups: dict[str, Tally], limit: int | None) -> list[str]:
+def _table(title: str, groups: dict[str, Tally], limit: int | None, unit: Unit) -> list[str]:
     if not groups:
         return []
-    titles = ("WER %", "CER %", "SER %", "words", "sub", "del", "ins", "utts")
+    titles = ["WER %", "CER %", "SER %", "words", "sub", "del", "ins", "utts"]
+    if unit == "phone":
+        titles = ["PER %", *titles[2:3], "phones", *titles[4:]]
     lines = [f"{title:<22}" + "".join(f"{name:>7}" for name in titles)]
     for name, group in list(groups.items())[:limit]:
         words = group.words
-        rates = (words.percent, group.chars.percent, group.percent_wrong)
+        rates = [words.percent, group.chars.percent, group.percent_wrong]
+        rates = rates if unit == "word" else rates[::2]
         counts = (words.length, words.substitutions, words.deletions, words.insertions, group.utterances)
         cells = [_rate(rate, 7) for rate in rates] + [f"{count:>7}" for count in counts]
         lines.append(_fit(name, 22) + "".join(cells))

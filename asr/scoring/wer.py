@@ -12,12 +12,16 @@ it was typed; the space between two words counts as a character, as in jiwer and
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import jiwer
 import msgspec
 
 from asr.errors import AsrError
 from asr.progress import track
+
+Unit = Literal["word", "phone"]
+"""What stands between white space in the texts that are compared."""
 
 _BLOCK = 500  # utterances that jiwer is given at a time: bounds the memory of its character lists
 _OPERATION = {"equal": "=", "substitute": "S", "delete": "D", "insert": "I"}
@@ -108,16 +112,23 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         total: their sum; `total.words.length` is at least 1.
         missing: ids that have a reference and no hypothesis; they are in `aligned`, as deletions.
         without_reference: ids that have a hypothesis and no reference; they are not scored.
+        unit: what is counted as `words`: words, or the phones of a model without a lexicon.
     """
 
     aligned: list[Aligned]
     total: Tally
     missing: list[str]
     without_reference: list[str]
+    unit: Unit = "word"
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Error rates in percent by their names; letters of phones' names are not counted."""
+        return {"wer": self.wer, "cer": self.cer} if self.unit == "word" else {"per": self.wer}
 
     @property
     def wer(self) -> float:
-        """Word error rate in percent."""
+        """Word error rate in percent; of phones, the phone error rate."""
         return 100 * self.total.words.errors / self.total.words.length
 
     @property
@@ -131,10 +142,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return 100 * self.total.wrong / self.total.utterances
 
 
-def score(pairs: Sequence[Scored]) -> Report:
+def score(pairs: Sequence[Scored], unit: Unit = "word") -> Report:
     """Align and count.
 
-    An empty reference counts its hypothesis as insertions.
+    `unit` says what the texts consist of; it changes names, not numbers. An empty reference counts its
+    hypothesis as insertions.
 
     Raises:
         AsrError: an id twice, or not one reference word in all.
@@ -150,11 +162,12 @@ def score(pairs: Sequence[Scored]) -> Report:
         total=tally(aligned),
         missing=[item.utt_id for item in aligned if item.missing],
         without_reference=[item.utt_id for item in pairs if item.ref is None],
+        unit=unit,
     )
     if not report.total.words.length:
         raise AsrError(
-            f"a word error rate needs at least one reference word, none was found in {len(aligned)} "
-            f"references ({report.total.words.insertions} words were recognised); check the references"
+            f"a {unit} error rate needs at least one reference {unit}, none was found in {len(aligned)} "
+            f"references ({report.total.words.insertions} {unit}s were recognised); check the references"
         )
     return report
 

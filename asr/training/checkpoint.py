@@ -23,7 +23,7 @@ Tensors = dict[str, Tensor]
 
 
 class Evaluation(msgspec.Struct, frozen=True):
-    """The errors on dev after an epoch, in percent."""
+    """The errors on dev after an epoch, in percent: of words, or of phones where the model writes phones."""
 
     epoch: int
     wer: float
@@ -52,7 +52,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def wer(self) -> float:
-        """dev WER of the last evaluation; infinite before the first."""
+        """dev WER (of phones: PER) of the last evaluation; infinite before the first."""
         return self.evaluations[-1].wer if self.evaluations else float("inf")
 
 

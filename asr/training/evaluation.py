@@ -9,7 +9,7 @@ from asr.batching.dataset import SpeechDataset
 from asr.batching.loader import load_batches
 from asr.batching.sampler import BucketSampler
 from asr.decoding.greedy import greedy_search
-from asr.scoring.wer import Report, Scored, score
+from asr.scoring.wer import Report, Scored, Unit, score
 from asr.training import distributed
 
 
@@ -18,6 +18,7 @@ def evaluate(
     dev: SpeechDataset,
     decode: Callable[[list[int]], str],
     *,
+    unit: Unit = "word",
     batch_seconds: float,
     max_utterances: int,
     workers: int,
@@ -27,8 +28,9 @@ def evaluate(
 
     Args:
         model: (feats, feat_lens) -> (log_probs, log_prob_lens); put into evaluation mode and back.
-        dev: the utterances, without augmentation.
-        decode: ids of units to text.
+        dev: the utterances, without augmentation; their texts are what `decode` should give.
+        decode: ids of units to text, or to phones.
+        unit: what stands between two spaces of it.
         batch_seconds, max_utterances: size of a batch.
         workers: reader processes.
         device: where the model is.
@@ -59,5 +61,6 @@ def evaluate(
         [
             Scored(utt_id=u.utt_id, speaker=u.speaker, ref=u.text, hyp=hyps.get(u.utt_id), seconds=u.duration)
             for u in dev.utterances
-        ]
+        ],
+        unit,
     )

@@ -16,6 +16,9 @@ log = logging.getLogger("asr")
 LOG_SECONDS = 30
 """Time between two log lines where stderr is no terminal."""
 
+RATES = {"wer": "tab:red", "cer": "tab:orange", "per": "tab:red"}
+"""Error rates by their names in metrics.jsonl, with their colours."""
+
 
 class Monitor:
     """Writes metrics of one run.
@@ -61,10 +64,9 @@ class Monitor:
         self._store({"event": "evaluation"} | metrics)
         self.clear()
         log.info(
-            "epoch %d: dev WER %.2f %%, CER %.2f %%, training loss %.3f, %s so far",
+            "epoch %d: dev %s, training loss %.3f, %s so far",
             metrics["epoch"],
-            metrics["wer"],
-            metrics["cer"],
+            ", ".join(f"{name.upper()} {metrics[name]:.2f} %" for name in RATES if name in metrics),
             metrics["loss"],
             _clock(metrics["seconds"]),
         )
@@ -127,7 +129,9 @@ def draw_curve(lines: list[dict[str, Any]], path: Path) -> None:
     left.set_ylabel("loss")
     left.set_ylim(bottom=0)
     right = left.twinx()
-    for name, colour in (("wer", "tab:red"), ("cer", "tab:orange")):
+    for name, colour in RATES.items():
+        if not any(name in line for line in evaluations):
+            continue
         right.plot(
             [line["step"] for line in evaluations],
             [line[name] for line in evaluations],

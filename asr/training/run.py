@@ -4,7 +4,7 @@ import functools
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -25,7 +25,7 @@ from asr.records import Utterance
 from asr.training import distributed
 from asr.training.checkpoint import Progress
 from asr.training.trainer import Trainer
-from asr.units.characters import CharacterUnits
+from asr.units.kinds import load_units
 
 log = logging.getLogger("asr")
 
@@ -47,6 +47,7 @@ def train(
     cmvn: CmvnStats | None,
     tokens: Sequence[str],
     folder: Path,
+    unit_files: Mapping[str, bytes] | None = None,
 ) -> Progress:
     """Train a model, or go on training it.
 
@@ -57,13 +58,14 @@ def train(
         cmvn: statistics of the training features, where `features.cmvn` is "global".
         tokens: the units; number 0 is the blank.
         folder: for checkpoints, metrics.jsonl and curve.png.
+        unit_files: contents by name of what the units need beside the tokens (`UnitsConfig.files`).
 
     Returns:
         Where training ended.
 
     Raises:
-        AsrError: nothing to train on, an impossible setting, foreign checkpoints, a stop by signal, or what
-            `Trainer.run` raises.
+        AsrError: nothing to train on, a dev transcript outside the units, an impossible setting, foreign
+            checkpoints, a stop by signal, or what `Trainer.run` raises.
     """
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
@@ -74,7 +76,14 @@ def train(
         raise AsrError(f'training.precision = "{config.training.precision}" needs CUDA; use "float32" here')
     with distributed.process_group(device):
         trainer = make_trainer(
-            config, train_utterances, dev_utterances, cmvn=cmvn, tokens=tokens, folder=folder, device=device
+            config,
+            train_utterances,
+            dev_utterances,
+            cmvn=cmvn,
+            tokens=tokens,
+            folder=folder,
+            device=device,
+            unit_files=unit_files,
         )
         return trainer.run()
 
@@ -88,18 +97,20 @@ def make_trainer(
     tokens: Sequence[str],
     folder: Path,
     device: torch.device,
+    unit_files: Mapping[str, bytes] | None = None,
     change: Callable[[AcousticModel], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Trainer:
     """Build data sets, model and trainer.
 
     Args:
-        config, train_utterances, dev_utterances, cmvn, tokens, folder: as for `train`.
+        config, train_utterances, dev_utterances, cmvn, tokens, folder, unit_files: as for `train`.
         device: where the model is trained.
         change: does something to the new model before it is trained; checkpoints do not know of it.
         clock: as for `Trainer`.
     """
-    units = CharacterUnits.from_tokens(tokens)
+    unit_files = unit_files or {}
+    units = load_units(config.units, tokens, unit_files)
     extractor = make_extractor(config.features)
     frames = functools.partial(_output_frames, STRIDES[config.model.subsampling])
     kept, rejected = check_trainable(
@@ -147,7 +158,11 @@ def make_trainer(
         seed=config.training.seed,
         cache_bytes=CACHE_BYTES // distributed.world(),
     )
-    dev_set = evaluation_set(config.features, spread(dev_utterances, config.training.dev_utterances), cmvn)
+    measured = [
+        msgspec.structs.replace(utterance, text=units.reference(utterance.text))
+        for utterance in spread(dev_utterances, config.training.dev_utterances)
+    ]
+    dev_set = evaluation_set(config.features, measured, cmvn)
     torch.manual_seed(config.training.seed)
     model = AcousticModel(
         num_bins=extractor.dim, num_classes=len(tokens), **msgspec.structs.asdict(config.model)
@@ -159,10 +174,11 @@ def make_trainer(
         train_set,
         dev_set,
         units.decode,
+        unit="phone" if config.units.kind == "phones" else "word",
         training=config.training,
         batching=config.batching,
         folder=folder,
-        fingerprint=fingerprint(config, [*kept, *dev_utterances], tokens),
+        fingerprint=fingerprint(config, [*kept, *dev_utterances], tokens, unit_files),
         device=device,
         clock=clock,
     )
@@ -195,7 +211,9 @@ def make_extractor(features: FeaturesConfig) -> FeatureExtractor:
     )
 
 
-def fingerprint(config: Config, utterances: Sequence[Utterance], tokens: Sequence[str]) -> str:
+def fingerprint(
+    config: Config, utterances: Sequence[Utterance], tokens: Sequence[str], unit_files: Mapping[str, bytes]
+) -> str:
     """A digest of everything that decides what is trained; where the audio lies does not count."""
     tree = msgspec.to_builtins(config)
     parts = {
@@ -203,7 +221,9 @@ def fingerprint(config: Config, utterances: Sequence[Utterance], tokens: Sequenc
         for part in ("features", "augment", "batching", "model", "training")
     }
     rows = [(u.utt_id, u.start, u.duration, u.text) for u in utterances]
-    return hashlib.sha256(msgspec.json.encode([parts, rows, list(tokens)])).hexdigest()[:16]
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(unit_files.items())}
+    everything = [parts, rows, list(tokens), *([files] if files else [])]
+    return hashlib.sha256(msgspec.json.encode(everything)).hexdigest()[:16]
 
 
 def spread(utterances: Sequence[Utterance], count: int) -> Sequence[Utterance]:

@@ -23,6 +23,7 @@ from asr.batching.sampler import BucketSampler
 from asr.config import BatchingConfig, TrainingConfig
 from asr.errors import AsrError
 from asr.model.ctc import ctc_loss
+from asr.scoring.wer import Unit
 from asr.training import distributed
 from asr.training.checkpoint import Evaluation, Progress
 from asr.training.diagnosis import Watch, memory_sentence
@@ -51,7 +52,8 @@ class Trainer:
     Args:
         model: (feats, feat_lens) -> (log_probs, log_prob_lens).
         train_set, dev_set: what to learn from, and what to measure the errors on.
-        decode: ids of units to text.
+        decode: ids of units to text, or to phones.
+        unit: what stands between two spaces of it, of which the errors on dev are counted.
         training, batching: the settings.
         folder: for checkpoints, metrics.jsonl and curve.png.
         fingerprint: of configuration and data; checkpoints with another one are refused.
@@ -70,6 +72,7 @@ class Trainer:
         dev_set: SpeechDataset,
         decode: Callable[[list[int]], str],
         *,
+        unit: Unit,
         training: TrainingConfig,
         batching: BatchingConfig,
         folder: Path,
@@ -78,7 +81,7 @@ class Trainer:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model.to(device)
-        self.train_set, self.dev_set, self.decode = train_set, dev_set, decode
+        self.train_set, self.dev_set, self.decode, self.unit = train_set, dev_set, decode, unit
         self.training, self.batching = training, batching
         self.folder, self.device = folder, device
         self.state = State(
@@ -175,6 +178,7 @@ class Trainer:
                     self.model,
                     self.dev_set,
                     self.decode,
+                    unit=self.unit,
                     batch_seconds=self.batching.seconds,
                     max_utterances=self.batching.max_utterances,
                     workers=self.batching.workers,
@@ -184,7 +188,7 @@ class Trainer:
             evaluations.append(Evaluation(done, report.wer, report.cer))
             if monitor is not None:
                 line = {"epoch": done, "step": at.step, "seconds": self._clock(), "loss": loss}
-                monitor.evaluation(line | {"wer": report.wer, "cer": report.cer})
+                monitor.evaluation(line | report.rates)
         self.state.at = msgspec.structs.replace(
             at, epoch=done, update=0, evaluations=evaluations, seconds=self._shared_clock()
         )

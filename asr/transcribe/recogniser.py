@@ -1,5 +1,6 @@
 """The recogniser: a model folder, from audio to text."""
 
+import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from asr.config import DecodingConfig
+from asr.config import DecodingConfig, writes_phones
 from asr.errors import AsrError
 from asr.features.array import waveform_of
 from asr.features.sound_file import Source
@@ -20,6 +21,7 @@ from asr.transcribe.listening import End, Listener, Piece, Samples
 from asr.transcribe.options import chosen_decoding, chosen_device
 from asr.transcribe.results import Failure, Transcript, joined
 from asr.transcribe.searches import Row, make_search
+from asr.units.kinds import Units, load_units
 
 
 class Recogniser:
@@ -75,8 +77,8 @@ class Recogniser:
             top: classes of a frame that a search tries.
             nbest: how many texts to return for each file; more than 1 needs a search.
             lexicon: the words that are read (see `asr.units.spellings`), in place of the model's own.
-            lm: a language model of words, .arpa, .arpa.gz or .lm, in place of the model's own. For a model
-                of characters its words are the lexicon, if no other is given.
+            lm: a language model of words, .arpa, .arpa.gz or .lm, in place of the model's own. Its words are
+                the lexicon, if no other is given.
             lm_weight, word_score: as in `asr.config.DecodingConfig`.
             hotwords: words that are expected, such as names, with the nats that each adds; 5 prefer a word
                 clearly. They may be outside the lexicon.
@@ -98,6 +100,20 @@ class Recogniser:
             word_score=word_score,
         )
         return cls(bundle, where, decoding, lexicon=_path(lexicon), lm=_path(lm), hotwords=hotwords)
+
+    @functools.cached_property
+    def units(self) -> Units:
+        """How texts are written in the model's classes; read when it is first asked for.
+
+        Raises:
+            AsrError: the model's files are not what its units need.
+        """
+        return load_units(self.bundle.config.units, self.bundle.tokens, self.bundle.unit_files)
+
+    @property
+    def writes_phones(self) -> bool:
+        """Whether transcripts are phones, not words: each stands as a word, with its time."""
+        return writes_phones(self.bundle.config.units, self.decoding)
 
     def transcribe(
         self, audio: str | Path | NDArray[np.generic] | Tensor, sample_rate: int | None = None

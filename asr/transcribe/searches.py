@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from torch import Tensor
 
-from asr.config import DecodingConfig
+from asr.config import DecodingConfig, UnitKind
 from asr.decoding.greedy import greedy_search
 from asr.decoding.lexicon_decoder import LexiconDecoder
 from asr.decoding.prefix_beam import prefix_beam_search
@@ -16,8 +16,8 @@ from asr.decoding.rows import checked_rows
 from asr.decoding.words import to_hypothesis
 from asr.model.bundle import Bundle
 from asr.records import Hypothesis
-from asr.transcribe.words import make_decoder, of_characters, open_words, read_rows
-from asr.units.tokens import SPACE
+from asr.transcribe.words import make_decoder, open_words, read_rows
+from asr.units.kinds import Units, load_units
 
 VOTERS = 32
 """Readings that have a say in how sure a word is."""
@@ -57,14 +57,13 @@ def make_search(
         AsrError: the files cannot be read, or do not fit the model or each other.
     """
     if decoding.method != "words":
-        return _unit_search(bundle.tokens, decoding)
-    if lexicon is None and (lm is None or not of_characters(bundle.tokens)):
-        lexicon = bundle.lexicon
-    words = open_words(bundle.tokens, lexicon, lm or bundle.lm)
-    return _word_search(make_decoder(words, bundle.tokens, decoding, hotwords), bundle.tokens, decoding)
+        return _unit_search(bundle.tokens, bundle.config.units.kind, decoding)
+    units = load_units(bundle.config.units, bundle.tokens, bundle.unit_files)
+    words = open_words(units, bundle.lexicon if lm is None and lexicon is None else lexicon, lm or bundle.lm)
+    return _word_search(make_decoder(words, units, decoding, hotwords), units, decoding)
 
 
-def _unit_search(tokens: Sequence[str], options: DecodingConfig) -> Search:
+def _unit_search(tokens: Sequence[str], kind: UnitKind, options: DecodingConfig) -> Search:
     def search(log_probs: Tensor, lens: Tensor, rows: Sequence[Row]) -> list[list[Hypothesis]]:
         if options.method == "greedy":
             paths = [[path] for path in greedy_search(log_probs, lens)]
@@ -74,7 +73,14 @@ def _unit_search(tokens: Sequence[str], options: DecodingConfig) -> Search:
             )
         return [
             [
-                to_hypothesis(row.audio, path, tokens, frame_seconds=row.frame_seconds, duration=row.seconds)
+                to_hypothesis(
+                    row.audio,
+                    path,
+                    tokens,
+                    frame_seconds=row.frame_seconds,
+                    duration=row.seconds,
+                    kind=kind,
+                )
                 for path in best
             ]
             for row, best in zip(rows, paths, strict=True)
@@ -83,7 +89,7 @@ def _unit_search(tokens: Sequence[str], options: DecodingConfig) -> Search:
     return search
 
 
-def _word_search(decoder: LexiconDecoder, tokens: Sequence[str], options: DecodingConfig) -> Search:
+def _word_search(decoder: LexiconDecoder, units: Units, options: DecodingConfig) -> Search:
     def search(log_probs: Tensor, lens: Tensor, rows: Sequence[Row]) -> list[list[Hypothesis]]:
         frames = checked_rows(log_probs, lens)
         best = read_rows(decoder, frames, nbest=max(VOTERS, options.nbest))
@@ -100,8 +106,8 @@ def _word_search(decoder: LexiconDecoder, tokens: Sequence[str], options: Decodi
                 row.audio,
                 readings,
                 row_frames,
-                tokens,
-                boundary=list(tokens).index(SPACE),
+                units.tokens,
+                boundary=units.boundary,
                 frame_seconds=row.frame_seconds,
                 duration=row.seconds,
                 weights=options.confidence,

@@ -15,8 +15,9 @@ from asr.config import DecodingConfig
 from asr.decoding.lexicon_decoder import LexiconDecoder, Reading
 from asr.errors import AsrError
 from asr.lm.automaton import LanguageModel
-from asr.units.spellings import Spelling, character_spellings, read_spellings
-from asr.units.tokens import SPACE
+from asr.units.characters import CharacterUnits
+from asr.units.kinds import Units
+from asr.units.spellings import Spelling, read_spellings, spell_words
 
 
 class Words(NamedTuple):
@@ -26,30 +27,28 @@ class Words(NamedTuple):
     lm: LanguageModel | None
 
 
-def open_words(tokens: Sequence[str], lexicon: Path | None, lm: Path | None) -> Words:
-    """Open a lexicon and a language model for a model with these tokens.
+def open_words(units: Units, lexicon: Path | None, lm: Path | None) -> Words:
+    """Open a lexicon and a language model for a model of these units.
 
     Args:
-        tokens: of the model, by class.
-        lexicon: see `asr.units.spellings`; None takes the words of the language model, by their characters.
+        units: of the model.
+        lexicon: see `asr.units.spellings`; None takes the words of the language model.
         lm: .arpa, .arpa.gz or .lm; None gives every text the same probability.
 
     Raises:
         AsrError: neither is given, a file cannot be read, a word has other units than the model, or the two
             have no word in common.
     """
-    if SPACE not in tokens:
-        raise AsrError(f"decoder words: a model with the unit {SPACE} between words expected; use beam")
     model = LanguageModel.open(lm) if lm is not None else None
     if lexicon is not None:
-        spellings, origin = read_spellings(lexicon, tokens), str(lexicon)
+        spellings, origin = read_spellings(lexicon, units), str(lexicon)
     elif model is None:
         raise AsrError(
             "decoder words: the model folder has no lexicon and no language model; give a language model "
             "(--lm FILE) or a list of words (--lexicon FILE)"
         )
     else:
-        spellings, origin = _spelled(model, tokens, str(lm)), str(lm)
+        spellings, origin = _spelled(model, units, str(lm)), str(lm)
     if model is not None and not any(word in model.ids for word, _ in spellings):
         raise AsrError(
             f"{lm}: none of the words of {origin}, such as {spellings[0][0]}, is in this language model, "
@@ -58,28 +57,24 @@ def open_words(tokens: Sequence[str], lexicon: Path | None, lm: Path | None) -> 
     return Words(spellings, model)
 
 
-def _spelled(model: LanguageModel, tokens: Sequence[str], origin: str) -> list[Spelling]:
-    """The words of a language model by their characters; those with other characters are never read."""
-    if not of_characters(tokens):
-        raise AsrError(
-            f"{origin}: the units of this model are no characters; give a lexicon (--lexicon FILE)"
-        )
-    spellings, strange = character_spellings(model.vocabulary[3:], tokens)
+def _spelled(model: LanguageModel, units: Units, origin: str) -> list[Spelling]:
+    """The words of a language model; those that cannot be spelled are never read."""
+    spellings, strange = spell_words(model.vocabulary[3:], units)
     if not spellings:
         raise AsrError(
             f"{origin}: none of its words, such as {' '.join(strange[:3])}, can be spelled with the model's "
-            f"units {''.join(tokens[1:])}; build it from text that is written as the transcripts are"
+            f"units {' '.join(units.tokens[1:])[:200]}; build it from text written as the transcripts are"
         )
     return spellings
 
 
 def make_decoder(
-    words: Words, tokens: Sequence[str], decoding: DecodingConfig, hotwords: Mapping[str, float] | None = None
+    words: Words, units: Units, decoding: DecodingConfig, hotwords: Mapping[str, float] | None = None
 ) -> LexiconDecoder:
     """The search for `words`; seconds for 200,000 of them.
 
     Args:
-        words, tokens: see `open_words`.
+        words, units: see `open_words`.
         decoding: the options.
         hotwords: nats for words that are expected, such as names; they may be outside the lexicon.
 
@@ -87,13 +82,13 @@ def make_decoder(
         AsrError: a hotword that cannot be spelled, or words outside the lexicon for units that are no
             characters.
     """
-    if decoding.spelled_word_score > -math.inf and not of_characters(tokens):
+    if decoding.spelled_word_score > -math.inf and not isinstance(units, CharacterUnits):
         raise AsrError("decoding.spelled_word_score: words are spelled by characters only; set it to -inf")
     return LexiconDecoder(
         words.spellings,
         words.lm.automaton if words.lm else None,
         words.lm.vocabulary if words.lm else (),
-        boundary=list(tokens).index(SPACE),
+        boundary=units.boundary,
         beam=decoding.beam,
         top=decoding.top,
         threshold=decoding.threshold,
@@ -102,7 +97,7 @@ def make_decoder(
         lm_weight=decoding.lm_weight,
         word_score=decoding.word_score,
         unk_score=decoding.unk_score,
-        tokens=tokens,
+        tokens=units.tokens,
         hotwords=hotwords,
         spelled_word_score=decoding.spelled_word_score,
         spelled_unit_score=decoding.spelled_unit_score,
@@ -140,8 +135,3 @@ def read_rows(
 
 def _rank(reading: Reading) -> tuple[bool, float, int, list[str]]:
     return (not reading.is_whole, -reading.total, len(reading.words), reading.words)
-
-
-def of_characters(tokens: Sequence[str]) -> bool:
-    """Whether the units of a model are characters."""
-    return all(len(token) == 1 for token in tokens[1:])

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from asr.decoding.alignment import align
 from asr.decoding.lexicon_decoder import Reading
-from asr.decoding.readings import VOTE_ALONE, confidences, evidence
+from asr.decoding.readings import VOTE_ALONE, confidences, evidence, word_places
 from asr.scoring.calibration import calibration_of
+from asr.units.kinds import Units
 
 Floats = NDArray[np.float64]
 
@@ -26,9 +27,11 @@ class Fitted(NamedTuple):
     ece: float
 
 
-def evidence_in(row: NDArray[np.generic], readings: Sequence[Reading], boundary: int) -> Floats:
+def evidence_in(row: NDArray[np.generic], readings: Sequence[Reading], units: Units) -> Floats:
     """(V, 2) what speaks for the words of the best reading of a row (T, C) of log-probabilities."""
-    return evidence(readings, align(row.astype(np.float64), readings[0].ids)[1], boundary)
+    ids = readings[0].ids
+    peaks = align(row.astype(np.float64), ids)[1]
+    return evidence(readings, peaks, word_places(ids, units.tokens, units.boundary))
 
 
 def fit_confidence(found: Floats, correct: NDArray[np.bool_]) -> Fitted:

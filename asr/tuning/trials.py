@@ -17,7 +17,7 @@ from asr.transcribe.searches import VOTERS
 from asr.transcribe.words import Words, make_decoder, read_rows
 from asr.tuning.confidence import evidence_in, fit_confidence
 from asr.tuning.heard import Heard
-from asr.units.tokens import SPACE
+from asr.units.kinds import Units
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +64,7 @@ def tune(
     heard: Heard,
     refs: Mapping[str, str],
     words: Words,
-    tokens: Sequence[str],
+    units: Units,
     decoding: DecodingConfig,
     options: TuningConfig,
 ) -> Tuned:
@@ -76,7 +76,7 @@ def tune(
     Args:
         heard: log-probabilities of dev.
         refs: what is said in each utterance, by its id.
-        words, tokens: what may be read, see `asr.transcribe.words`.
+        words, units: what may be read, see `asr.transcribe.words`.
         decoding: the settings that are not tuned, and the first of those that are.
         options: what is tried.
 
@@ -90,7 +90,7 @@ def tune(
         known = {_key(trial): trial for trial in trials}
         fresh = [one for one in settings if _key(one) not in known]
         for one in track(fresh, "tuning"):
-            trials.append(known.setdefault(_key(one), _try(heard, refs, words, tokens, one)))
+            trials.append(known.setdefault(_key(one), _try(heard, refs, words, units, one)))
         return [known[_key(one)] for one in settings]
 
     pairs = itertools.product(
@@ -106,9 +106,8 @@ def tune(
     least = min(map(_wer, beams))
     chosen = next(trial for trial in beams if trial.wer <= least + options.tolerance)
 
-    readings = _read(heard, words, tokens, replace(base, beam=chosen.beam), VOTERS)
-    boundary = list(tokens).index(SPACE)
-    found = [evidence_in(row, best, boundary) for row, best in zip(heard.rows, readings, strict=True)]
+    readings = _read(heard, words, units, replace(base, beam=chosen.beam), VOTERS)
+    found = [evidence_in(row, best, units) for row, best in zip(heard.rows, readings, strict=True)]
     right = [word for item in _score(heard, refs, readings).aligned for word in right_words(item)]
     fitted = fit_confidence(np.concatenate(found), np.array(right, np.bool_))
     return Tuned(
@@ -129,10 +128,10 @@ def _key(settings: Trial | DecodingConfig) -> tuple[float, ...]:
 
 
 def _try(
-    heard: Heard, refs: Mapping[str, str], words: Words, tokens: Sequence[str], settings: DecodingConfig
+    heard: Heard, refs: Mapping[str, str], words: Words, units: Units, settings: DecodingConfig
 ) -> Trial:
     began = time.perf_counter()
-    readings = _read(heard, words, tokens, settings, 1)
+    readings = _read(heard, words, units, settings, 1)
     seconds = time.perf_counter() - began
     return Trial(
         lm_weight=settings.lm_weight,
@@ -145,9 +144,9 @@ def _try(
 
 
 def _read(
-    heard: Heard, words: Words, tokens: Sequence[str], settings: DecodingConfig, nbest: int
+    heard: Heard, words: Words, units: Units, settings: DecodingConfig, nbest: int
 ) -> list[list[Reading]]:
-    decoder = make_decoder(words, tokens, settings)
+    decoder = make_decoder(words, units, settings)
     return read_rows(decoder, heard.rows, nbest=nbest)
 
 

@@ -71,6 +71,19 @@ class CharacterUnits:
             ids.append(unit)
         return ids
 
+    @property
+    def boundary(self) -> int | None:
+        """The class of the space between two words; None where no text had one."""
+        return self._ids.get(SPACE)
+
+    def spell(self, word: str) -> list[tuple[int, ...]]:
+        """The one way to write a word, character by character; errors as for `encode`."""
+        return [tuple(self.encode(word))]
+
+    def reference(self, text: str) -> str:
+        """The text itself, which is what a model of characters should write."""
+        return text
+
     def decode(self, ids: Iterable[int]) -> str:
         """The text of a sequence of classes: words with single spaces between them; blanks are passed over.
 

@@ -17,7 +17,8 @@ WRITTEN = (*(f"{name}.jsonl" for name in SETS), "skipped.txt", "statistics.txt",
 
 def inputs(recipe: Recipe) -> list[Path]:
     further = [place for corpus in further_corpora(recipe) for place in corpus.places()]
-    return corpus_places(recipe) + further + lists_of_ids(recipe)
+    cutter = [recipe.cutter] if recipe.cutter else []
+    return corpus_places(recipe) + further + lists_of_ids(recipe) + cutter
 
 
 def outputs(recipe: Recipe) -> list[Path]:
@@ -26,22 +27,11 @@ def outputs(recipe: Recipe) -> list[Path]:
 
 def run(recipe: Recipe) -> list[str]:
     from asr.corpus.manifest import write_manifest
-    from asr.corpus.prepare import prepare
     from asr.corpus.statistics import corpus_statistics, draw_statistics, statistics_table
     from asr.files import write_text
+    from recipes.corpora import prepare_corpora
 
-    corpus, folder = recipe.config.corpus, recipe.exp / "corpus"
-    made = prepare(
-        source=corpus.source,
-        root=recipe.corpus_root,
-        train=corpus.train,
-        dev=corpus.dev,
-        test=corpus.test,
-        train_ids=recipe.beside(corpus.train_ids),
-        dev_ids=recipe.beside(corpus.dev_ids),
-        test_ids=recipe.beside(corpus.test_ids),
-        also=further_corpora(recipe),
-    )
+    made, folder = prepare_corpora(recipe), recipe.exp / "corpus"
     rows = {"train": made.train, "dev": made.dev, "test": made.test}
     for name in SETS:
         write_manifest(folder / f"{name}.jsonl", rows[name])

@@ -10,13 +10,14 @@ from recipes.recipe import Recipe
 from recipes.run import run_alone
 
 SERVES = "model"
-PARTS = ("language_model",)
+PARTS = ("units", "language_model")
 
 
 def inputs(recipe: Recipe) -> list[Path]:
     if not language_files(recipe):
         return []
-    return [recipe.exp / "tokens.txt", recipe.exp / "corpus" / "dev.jsonl", *language_sources(recipe)]
+    made = [recipe.exp / "tokens.txt", *recipe.unit_files, recipe.exp / "corpus" / "dev.jsonl"]
+    return [*made, *language_sources(recipe)]
 
 
 def outputs(recipe: Recipe) -> list[Path]:
@@ -26,17 +27,16 @@ def outputs(recipe: Recipe) -> list[Path]:
 def run(recipe: Recipe) -> list[str]:
     from asr.files import write_text
     from asr.units.spellings import format_spellings
-    from asr.units.tokens import read_tokens
-    from recipes.language import foretold, make_model, spell_words
+    from recipes.language import foretold, make_model, spelled, units_of
 
     files = language_files(recipe)
     if not files:
         return ["no language model; language_model.source can name one"]
-    model, tokens = make_model(recipe), read_tokens(recipe.exp / "tokens.txt")
-    spellings = spell_words(model.vocabulary[3:], tokens)
+    model, units = make_model(recipe), units_of(recipe)
+    spellings = spelled(model.vocabulary[3:], units)
     model.save(files["lm"], recipe.config.language_model.bits)
-    write_text(files["lexicon"], format_spellings(spellings, tokens))
-    size = f"{len(spellings)} words, {model.order}-gram with {len(model.automaton.words)} n-grams"
+    write_text(files["lexicon"], format_spellings(spellings, units.tokens))
+    size = f"{len(spellings)} spellings, {model.order}-gram with {len(model.automaton.words)} n-grams"
     return [f"{size}; {foretold(recipe, model)}; {recipe.shown(files['lm'].parent)}"]
 
 

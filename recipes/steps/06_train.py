@@ -14,9 +14,8 @@ CONTINUES = {"training": {"keep", "max_minutes", "patience"}}
 
 
 def inputs(recipe: Recipe) -> list[Path]:
-    return [
-        recipe.exp / name for name in ("corpus/train.jsonl", "corpus/dev.jsonl", "cmvn.json", "tokens.txt")
-    ]
+    names = ("corpus/train.jsonl", "corpus/dev.jsonl", "cmvn.json", "tokens.txt")
+    return [*(recipe.exp / name for name in names), *recipe.unit_files]
 
 
 def outputs(recipe: Recipe) -> list[Path]:
@@ -44,9 +43,11 @@ def run(recipe: Recipe) -> list[str]:
         cmvn=CmvnStats.load(exp / "cmvn.json"),
         tokens=read_tokens(exp / "tokens.txt"),
         folder=folder,
+        unit_files={path.name: path.read_bytes() for path in recipe.unit_files},
     )
+    rate = "PER" if recipe.config.units.kind == "phones" else "WER"
     return [
-        f"epoch {end.epoch}, update {end.step}, dev WER {end.wer:.2f} %; checkpoints, metrics.jsonl and "
+        f"epoch {end.epoch}, update {end.step}, dev {rate} {end.wer:.2f} %; checkpoints, metrics.jsonl and "
         f"curve.png in {recipe.shown(folder)}"
     ]
 

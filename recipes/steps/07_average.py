@@ -13,7 +13,7 @@ PARTS = ("averaging",)
 
 
 def inputs(recipe: Recipe) -> list[Path]:
-    return [recipe.exp / name for name in ("train", "cmvn.json", "tokens.txt")]
+    return [*(recipe.exp / name for name in ("train", "cmvn.json", "tokens.txt")), *recipe.unit_files]
 
 
 def outputs(recipe: Recipe) -> list[Path]:
@@ -31,7 +31,8 @@ def run(recipe: Recipe) -> list[str]:
     mean = std = None
     if config.features.cmvn == "global":
         mean, std = CmvnStats.load(exp / "cmvn.json").mean_std()
-    bundle = Bundle(config, read_tokens(exp / "tokens.txt"), mean, std, weights)
+    files = {path.name: path.read_bytes() for path in recipe.unit_files}
+    bundle = Bundle(config, read_tokens(exp / "tokens.txt"), mean, std, weights, unit_files=files)
     names = ", ".join(path.stem for path in chosen)
     origin = f"checkpoint {names}" if len(chosen) == 1 else f"mean of the checkpoints {names}"
     save_bundle(exp / "averaged", bundle, card=f"{origin}\n")

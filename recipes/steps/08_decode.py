@@ -31,17 +31,17 @@ def begin(recipe: Recipe) -> None:
 def run(recipe: Recipe) -> list[str]:
     from asr.transcribe import Recogniser
     from asr.transcribe.options import chosen_device
-    from recipes.evaluation import decode_set, evaluation_sets, write_decoded
+    from recipes.evaluation import decode_set, evaluation_sets, reference_of, references, write_decoded
     from recipes.tuning import bundle_to_decode, tune_on_dev, tuned_decoding
 
     bundle = bundle_to_decode(recipe)
     found = [tune_on_dev(recipe, bundle)] if is_tuned(recipe) else []
     device = chosen_device(recipe.config.training.device)
     recogniser = Recogniser(bundle, device, tuned_decoding(recipe))
-    told = []
+    told, reference = [], reference_of(recipe)
     for name, utterances in evaluation_sets(recipe).items():
         heard, failed = decode_set(recogniser, utterances, name)
-        write_decoded(recipe.exp / "decode", name, utterances, heard)
+        write_decoded(recipe.exp / "decode", name, references(utterances, reference), heard)
         told.append(f"{name} {len(heard)} utterances" + (f", {failed} failed" if failed else ""))
     return [f"{'; '.join(told) or 'no dev and no test set'}; {recipe.shown(recipe.exp / 'decode')}", *found]
 

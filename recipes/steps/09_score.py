@@ -1,4 +1,4 @@
-"""Compare what was heard with what was said: word error rate with its interval, a report for each set."""
+"""Compare what was heard with what was said: word or phone error rate with its interval, a report of each."""
 
 import shutil
 import sys
@@ -14,7 +14,8 @@ PARTS = ("corpus", "scoring")
 
 
 def inputs(recipe: Recipe) -> list[Path]:
-    return [recipe.exp / name for name in ("corpus/dev.jsonl", "corpus/test.jsonl", "decode")]
+    names = ("corpus/dev.jsonl", "corpus/test.jsonl", "decode")
+    return [*(recipe.exp / name for name in names), *recipe.unit_files]
 
 
 def outputs(recipe: Recipe) -> list[Path]:
@@ -29,25 +30,28 @@ def begin(recipe: Recipe) -> None:
 def run(recipe: Recipe) -> list[str]:
     import msgspec
 
+    from asr.config import writes_phones
     from asr.files import write_bytes, write_text
     from asr.scoring.calibration import calibration
-    from asr.scoring.figures import figures
+    from asr.scoring.figures import figures, phone_figures
     from asr.scoring.pairing import pair
     from asr.scoring.report import text_report
     from asr.scoring.significance import bootstrap_interval
     from asr.scoring.wer import score
     from recipes.card import result_line
-    from recipes.evaluation import evaluation_sets, label, read_decoded, references, transcripts
+    from recipes.evaluation import evaluation_sets, label, read_decoded, reference_of, references, transcripts
 
     options, folder = recipe.config.scoring, recipe.exp / "score"
-    lines = []
+    is_phones = writes_phones(recipe.config.units, recipe.config.decoding)
+    lines, reference = [], reference_of(recipe)
     for name, utterances in evaluation_sets(recipe).items():
         heard = read_decoded(recipe.exp / "decode", name)
-        report = score(pair(references(utterances), transcripts(heard)))
-        sure = calibration(report, {hyp.utt_id: [word.confidence for word in hyp.words] for hyp in heard})
+        pairs = pair(references(utterances, reference), transcripts(heard))
+        report = score(pairs, "phone" if is_phones else "word")
+        sure = calibration(report, heard)
         interval = bootstrap_interval(report, replicates=options.bootstrap, seed=options.seed)
         write_text(folder / f"{name}.txt", text_report(report, interval, details=True, sure=sure))
-        found = figures(report, interval, sure)
+        found = phone_figures(report, interval) if is_phones else figures(report, interval, sure)
         write_bytes(folder / f"{name}.json", msgspec.json.format(msgspec.json.encode(found)) + b"\n")
         lines.append(result_line(label(recipe, name), found))
     return [f"reports in {recipe.shown(folder)}", *lines]

@@ -34,16 +34,18 @@ def outputs(recipe: Recipe) -> list[Path]:
 def run(recipe: Recipe) -> list[str]:
     import msgspec
 
+    from asr.config import writes_phones
     from asr.corpus.manifest import read_manifest
     from asr.model.bundle import save_bundle
-    from asr.scoring.figures import Figures
+    from asr.scoring.figures import Figures, PhoneFigures
     from recipes.card import make_card
     from recipes.evaluation import evaluation_sets
     from recipes.tuning import bundle_to_decode, tuned_decoding
 
     made, decoding, sets = bundle_to_decode(recipe), tuned_decoding(recipe), evaluation_sets(recipe)
+    kind = PhoneFigures if writes_phones(recipe.config.units, recipe.config.decoding) else Figures
     results = {
-        name: msgspec.json.decode((recipe.exp / "score" / f"{name}.json").read_bytes(), type=Figures)
+        name: msgspec.json.decode((recipe.exp / "score" / f"{name}.json").read_bytes(), type=kind)
         for name in sets
     }
     data = {"train": read_manifest(recipe.exp / "corpus" / "train.jsonl")} | sets

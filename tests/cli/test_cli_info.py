@@ -23,7 +23,12 @@ def test_model(run, tiny_model):
     result = run("info", tiny_model)
     assert result.exit_code == 0
     parameters = sum(weight.numel() for weight in load_bundle(tiny_model).weights.values())
-    for fact in (f"{parameters:,}", "1 × 8 gru, bidirectional", "29 with the blank: | ' A B", "20 fbank"):
+    for fact in (
+        f"{parameters:,}",
+        "1 × 8 gru, bidirectional",
+        "29 with the blank, characters: | ' A B",
+        "20 fbank",
+    ):
         assert fact in result.stdout
     assert "synthetic train" in result.stdout
     assert "WER 100.00 %" in result.stdout

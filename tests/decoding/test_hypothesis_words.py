@@ -88,3 +88,26 @@ def test_a_class_without_a_token_is_named() -> None:
     path = Path(ids=[2, 5], frames=[0, 1], score=0.0, confidences=[1.0, 1.0])
     with pytest.raises(AsrError, match=r"one: class 5 was decoded, but the model has 5 tokens"):
         to_hypothesis("one", path, TOKENS, frame_seconds=0.04, duration=1.0)
+
+
+def test_phones_stay_single_and_their_boundaries_go() -> None:
+    path = Path(
+        ids=[1, 2, 3, 1, 2], frames=[0, 2, 3, 5, 7], score=-1.0, confidences=[0.1, 0.9, 0.8, 0.2, 0.7]
+    )
+    tokens = ["<blank>", "|", "AE", "T"]
+    hyp = to_hypothesis("one", path, tokens, frame_seconds=0.1, duration=2.0, kind="phones")
+    assert hyp.text == "AE T AE"
+    assert [(word.start, word.confidence) for word in hyp.words] == [
+        pytest.approx(found) for found in [(0.2, 0.9), (0.3, 0.8), (0.7, 0.7)]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ids", "words"),
+    [([2, 3, 1, 2], ["CATS", "THE", "CAT"]), ([3, 2], ["S", "CAT"]), ([4, 2, 4], ["CAT"]), ([4, 3], ["S"])],
+)
+def test_a_piece_with_its_mark_begins_a_word(ids: list[int], words: list[str]) -> None:
+    path = Path(ids=ids, frames=list(range(len(ids))), score=-1.0, confidences=[0.5] * len(ids))
+    tokens = ["<blank>", "▁THE", "▁CAT", "S", "▁"]
+    hyp = to_hypothesis("one", path, tokens, frame_seconds=0.1, duration=2.0, kind="bpe")
+    assert [word.text for word in hyp.words] == words and hyp.text == " ".join(words)

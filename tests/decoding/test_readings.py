@@ -20,6 +20,7 @@ from asr.decoding.readings import (
     evidence,
     shares,
     to_hypotheses,
+    word_places,
 )
 
 TOKENS = ["<blank>", "|", "A", "B", "C"]
@@ -74,13 +75,13 @@ def test_one_reading_is_sure_and_silence_has_no_words() -> None:
     assert shares([reading("A B", -5.0)]).tolist() == [1.0, 1.0]
     silent = [reading("", -5.0), reading("A", -6.0)]
     assert shares(silent).shape == (0,)
-    assert evidence(silent, [], 1).shape == (0, 2)
+    assert evidence(silent, [], word_places([], TOKENS, 1)).shape == (0, 2)
 
 
 def test_the_evidence_is_the_vote_and_how_well_units_are_heard() -> None:
     best = Reading(words=["AB", "C"], ids=[2, 3, 1, 4], acoustic=0.0, lm=0.0, total=0.0, is_whole=True)
     other = reading("AB A", math.log(0.25))
-    found = evidence([best, other], [0.9, 0.4, 0.99, 0.0], 1)
+    found = evidence([best, other], [0.9, 0.4, 0.99, 0.0], word_places(best.ids, TOKENS, 1))
     assert found[:, 0] == pytest.approx([MOST_ODDS, math.log(0.8 / 0.2)])
     assert found[:, 1] == pytest.approx([(math.log(0.9) + math.log(0.4)) / 2, LEAST_HEARD])
     assert confidences(found, VOTE_ALONE) == pytest.approx([0.99909, 0.8], abs=1e-4)
@@ -92,6 +93,12 @@ def test_more_evidence_never_makes_a_word_less_sure(weights: tuple[float, float,
     sure = confidences(np.stack([votes.ravel(), heard.ravel()], axis=1), weights).reshape(5, 5)
     assert ((sure > 0) & (sure <= 1)).all()
     assert (np.diff(sure, axis=0) >= -1e-12).all() and (np.diff(sure, axis=1) >= -1e-12).all()
+
+
+def test_pieces_say_themselves_where_words_begin() -> None:
+    tokens = ["<blank>", "\u2581HE", "LLO", "\u2581", "A"]
+    assert word_places([1, 2, 3, 4, 4, 1], tokens, None).tolist() == [0, 0, 1, 1, 1, 2]
+    assert word_places([1, 2, 3, 4], TOKENS, 1).tolist() == [-1, 1, 1, 1]
 
 
 def frames(units: str) -> np.ndarray:

@@ -257,6 +257,15 @@ def test_further_corpora_are_added_to_train_and_recorded(
     assert "VCTK's folder txt is expected" in capsys.readouterr().err
 
 
+def test_long_utterances_of_train_are_cut_with_a_model(made: Made, tmp_path: Path) -> None:
+    other, model = Made(tmp_path), made.exp / "averaged"
+    settings = ("--set", f"corpus.cut_with={model}", "corpus.cut_seconds=2")
+    assert other.run("--stop-stage", "2", *settings) == 0
+    assert (other.exp / "corpus" / "train.jsonl").read_bytes().count(b"\n") == 8  # noise has no pauses
+    told = (other.exp / "corpus" / "skipped.txt").read_text()
+    assert "corpus.cut_with: 0 utterances longer than 2 s were cut, 4 stay whole" in told
+
+
 def test_the_model_names_no_place_of_a_further_corpus(tmp_path: Path) -> None:
     from recipes.recipe import open_recipe
 
@@ -264,10 +273,14 @@ def test_the_model_names_no_place_of_a_further_corpus(tmp_path: Path) -> None:
     with (made.recipe / "config.toml").open("a") as file:
         file.write('[corpus.also.more]\nsource = "folder"\nroot = "more"\n')
     settings = ["corpus.also.more.root=here", "corpus.also.new={source = 'folder', root = '/here'}"]
+    settings.append("corpus.cut_with=first/model")
     recipe = open_recipe(str(made.recipe), settings)
     assert recipe.config.corpus.also["more"].root == str(Path.cwd() / "here")
     assert {name: entry.root for name, entry in recipe.portable_config().corpus.also.items()} == {
         "more": "more",
         "new": "DIR",
     }
+    assert (recipe.cutter, recipe.portable_config().corpus.cut_with) == (Path.cwd() / "first/model", "DIR")
+    assert "corpus.cut_with=DIR" in recipe.portable_command()
     assert "corpus.also.more.root=DIR" in recipe.portable_command()
+    assert open_recipe(str(made.recipe), ["corpus.cut_with="]).cutter is None

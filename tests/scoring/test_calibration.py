@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asr.records import Hypothesis, Word
 from asr.scoring.calibration import calibration, calibration_lines, calibration_of, right_words
 from asr.scoring.wer import Scored, score
 
@@ -43,9 +44,10 @@ def test_certainty_belongs_to_the_last_bin_and_bins_do_not_cancel() -> None:
 
 def test_utterances_without_confidences_are_left_out() -> None:
     report = score([Scored(utt_id="one", ref="A B", hyp="A C"), Scored(utt_id="two", ref="B", hyp="B")])
-    found = calibration(report, {"one": [0.9, 0.1]})
+    words = [Word(text=text, start=0.0, end=1.0, confidence=sure) for text, sure in (("A", 0.9), ("C", 0.1))]
+    found = calibration(report, [Hypothesis(utt_id="one", text="A C", score=0.0, words=words)])
     assert found is not None and found.words == 2 and found.ece == pytest.approx(0.1)
-    assert calibration(report, {}) is None
+    assert calibration(report, [Hypothesis(utt_id="two", text="B", score=0.0)]) is None
 
 
 def test_the_table_names_the_error_in_percent() -> None:

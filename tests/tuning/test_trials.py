@@ -14,8 +14,10 @@ from asr.tuning.confidence import fit_confidence
 from asr.tuning.heard import Heard, read_heard, write_heard
 from asr.tuning.picture import draw_tuning, tuning_table
 from asr.tuning.trials import tune
+from asr.units.characters import CharacterUnits
 
 TOKENS = ["<blank>", "|", "A", "B", "C"]
+UNITS = CharacterUnits(TOKENS)
 SPELLINGS = [("AB", (2, 3)), ("AC", (2, 4)), ("B", (3,)), ("C", (4,))]
 DECODING = DecodingConfig(method="words", beam=16, top=5, lm_weight=0.0)
 OPTIONS = TuningConfig(
@@ -50,13 +52,13 @@ def refs(heard: Heard) -> dict[str, str]:
 
 
 def test_the_language_model_is_given_the_weight_that_reads_best(heard, refs, words) -> None:
-    tuned = tune(heard, refs, words, TOKENS, DECODING, OPTIONS)
+    tuned = tune(heard, refs, words, UNITS, DECODING, OPTIONS)
     grid = [one for one in tuned.trials if (one.blank_score, one.beam) == (0.0, 16)]
     assert len(grid) == 6
     assert tuned.chosen.lm_weight > 0
     assert min(one.wer for one in grid) < min(one.wer for one in grid if one.lm_weight == 0.0)
     settings = tuned.settings(DECODING)
-    readings = read_rows(make_decoder(words, TOKENS, settings), heard.rows, nbest=1)
+    readings = read_rows(make_decoder(words, UNITS, settings), heard.rows, nbest=1)
     pairs = [
         Scored(utt_id=utt_id, ref=refs[utt_id], hyp=" ".join(best[0].words))
         for utt_id, best in zip(heard.utt_ids, readings, strict=True)
@@ -66,24 +68,24 @@ def test_the_language_model_is_given_the_weight_that_reads_best(heard, refs, wor
 
 
 def test_no_setting_is_tried_twice_and_the_smallest_beam_that_does_is_taken(heard, refs, words) -> None:
-    tuned = tune(heard, refs, words, TOKENS, DECODING, msgspec.structs.replace(OPTIONS, tolerance=100.0))
+    tuned = tune(heard, refs, words, UNITS, DECODING, msgspec.structs.replace(OPTIONS, tolerance=100.0))
     keys = [(one.lm_weight, one.word_score, one.blank_score, one.beam) for one in tuned.trials]
     assert len(set(keys)) == len(keys) == 6 + 1 + 3
     assert tuned.chosen.beam == 1
-    exact = tune(heard, refs, words, TOKENS, DECODING, msgspec.structs.replace(OPTIONS, tolerance=0.0))
+    exact = tune(heard, refs, words, UNITS, DECODING, msgspec.structs.replace(OPTIONS, tolerance=0.0))
     assert exact.chosen.wer == min(one.wer for one in exact.trials if one.beam in OPTIONS.beams)
 
 
 def test_what_is_not_listed_stays_as_it_was(heard, refs, words) -> None:
     decoding = msgspec.structs.replace(DECODING, lm_weight=0.7, word_score=0.3, blank_score=-0.2)
-    tuned = tune(heard, refs, words, TOKENS, decoding, TuningConfig(beams=(4,)))
+    tuned = tune(heard, refs, words, UNITS, decoding, TuningConfig(beams=(4,)))
     settings = tuned.settings(decoding)
     assert (settings.lm_weight, settings.word_score, settings.blank_score) == (0.7, 0.3, -0.2)
     assert settings.beam == 4
 
 
 def test_a_picture_and_a_table_of_what_was_tried(heard, refs, words, tmp_path) -> None:
-    tuned = tune(heard, refs, words, TOKENS, DECODING, OPTIONS)
+    tuned = tune(heard, refs, words, UNITS, DECODING, OPTIONS)
     draw_tuning(tmp_path / "tuned.png", tuned)
     assert (tmp_path / "tuned.png").read_bytes().startswith(b"\x89PNG")
     table = tuning_table(tuned)

@@ -5,15 +5,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.errors import AsrError
+from asr.units.characters import CharacterUnits
 from asr.units.spellings import (
-    character_spellings,
     format_spellings,
     parse_spellings,
     read_spellings,
+    spell_words,
 )
 
 TOKENS = ["<blank>", "|", "'", "A", "B", "C"]
-PHONES = ["<blank>", "|", "AA", "B", "K"]
+UNITS = CharacterUnits(TOKENS)
+
+
+class Phones:
+    """Units that pronounce one word, in two ways."""
+
+    def __init__(self):
+        self.tokens = ["<blank>", "|", "AA", "B", "K"]
+
+    def spell(self, word):
+        if word != "COB":
+            raise AsrError(f"{word}: nobody knows")
+        return [(4, 2, 3), (4, 3), (4, 3)]
+
+
 spellings = st.lists(
     st.tuples(
         st.text("ABC'xyz…é", min_size=1, max_size=4),
@@ -26,25 +41,28 @@ spellings = st.lists(
 
 @given(spellings)
 def test_what_is_written_is_read(lexicon):
-    assert parse_spellings(format_spellings(lexicon, TOKENS).encode(), TOKENS, "lexicon") == lexicon
+    assert parse_spellings(format_spellings(lexicon, TOKENS).encode(), UNITS, "lexicon") == lexicon
 
 
 def test_words_are_spelled_by_their_characters_and_strange_ones_named():
-    spelled, strange = character_spellings(["CAB", "ÉB", "A'B", "", "A|B", "cab"], TOKENS)
+    spelled, strange = spell_words(["CAB", "ÉB", "A'B", "", "A|B", "cab"], UNITS)
     assert spelled == [("CAB", (5, 3, 4)), ("A'B", (3, 2, 4))]
     assert strange == ["ÉB", "", "A|B", "cab"]
 
 
 def test_a_list_of_words_is_a_lexicon_of_characters():
-    assert parse_spellings(b"\xef\xbb\xbfCAB\r\n\nB\tB B\n", TOKENS, "x") == [
+    assert parse_spellings(b"\xef\xbb\xbfCAB\r\n\nB\tB B\n", UNITS, "x") == [
         ("CAB", (5, 3, 4)),
         ("B", (4, 4)),
     ]
 
 
 def test_units_have_names_of_any_length_and_words_several_spellings():
-    read = parse_spellings(b"COB\tK AA B\nCOB\tK B\n", PHONES, "x")
+    read = parse_spellings(b"COB\tK AA B\nCOB\tK B\n", Phones(), "x")
     assert read == [("COB", (4, 2, 3)), ("COB", (4, 3))]
+    assert parse_spellings(b"COB\n", Phones(), "x") == read == spell_words(["COB", "CAB"], Phones())[0]
+    with pytest.raises(AsrError, match="x:2: 'CAB' cannot be spelled in the units of the model, AA B K"):
+        parse_spellings(b"COB\nCAB\n", Phones(), "x")
 
 
 @pytest.mark.parametrize(
@@ -63,13 +81,13 @@ def test_units_have_names_of_any_length_and_words_several_spellings():
 )
 def test_what_is_no_lexicon_is_a_sentence(content, sentence):
     with pytest.raises(AsrError, match=sentence):
-        parse_spellings(content, TOKENS, "lexicon")
+        parse_spellings(content, UNITS, "lexicon")
 
 
 @given(st.binary(max_size=40))
 def test_any_bytes_are_spellings_or_a_sentence(content):
     try:
-        for word, units in parse_spellings(content, TOKENS, "lexicon"):
+        for word, units in parse_spellings(content, UNITS, "lexicon"):
             assert word and units and min(units) > 1
     except AsrError as error:
         assert str(error).startswith("lexicon")
@@ -77,4 +95,4 @@ def test_any_bytes_are_spellings_or_a_sentence(content):
 
 def test_no_file_is_a_sentence(tmp_path):
     with pytest.raises(AsrError, match="the lexicon cannot be read"):
-        read_spellings(tmp_path / "absent.txt", TOKENS)
+        read_spellings(tmp_path / "absent.txt", UNITS)
