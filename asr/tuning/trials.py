@@ -15,7 +15,7 @@ from asr.scoring.calibration import right_words
 from asr.scoring.wer import Report, Scored, score
 from asr.transcribe.searches import VOTERS
 from asr.transcribe.words import Words, make_decoder, read_rows
-from asr.tuning.confidence import evidence_in, fit_confidence
+from asr.tuning.confidence import Fitted, evidence_in, fit_confidence
 from asr.tuning.heard import Heard
 from asr.units.kinds import Units
 
@@ -106,10 +106,7 @@ def tune(
     least = min(map(_wer, beams))
     chosen = next(trial for trial in beams if trial.wer <= least + options.tolerance)
 
-    readings = _read(heard, words, units, replace(base, beam=chosen.beam), VOTERS)
-    found = [evidence_in(row, best, units) for row, best in zip(heard.rows, readings, strict=True)]
-    right = [word for item in _score(heard, refs, readings).aligned for word in right_words(item)]
-    fitted = fit_confidence(np.concatenate(found), np.array(right, np.bool_))
+    fitted = _fit(heard, refs, words, units, replace(base, beam=chosen.beam))
     return Tuned(
         chosen=chosen,
         confidence=fitted.weights,
@@ -141,6 +138,16 @@ def _try(
         wer=_score(heard, refs, readings).wer,
         seconds=seconds,
     )
+
+
+def _fit(
+    heard: Heard, refs: Mapping[str, str], words: Words, units: Units, settings: DecodingConfig
+) -> Fitted:
+    """How sure words should be when dev is read with these settings."""
+    readings = _read(heard, words, units, settings, VOTERS)
+    facts = [evidence_in(row, best, units) for row, best in zip(heard.rows, readings, strict=True)]
+    right = [word for item in _score(heard, refs, readings).aligned for word in right_words(item)]
+    return fit_confidence(np.concatenate(facts), np.array(right, np.bool_))
 
 
 def _read(

@@ -41,9 +41,8 @@ def run(recipe: Recipe) -> list[str]:
     from recipes.card import result_line
     from recipes.evaluation import evaluation_sets, label, read_decoded, reference_of, references, transcripts
 
-    options, folder = recipe.config.scoring, recipe.exp / "score"
-    is_phones = writes_phones(recipe.config.units, recipe.config.decoding)
-    lines, reference = [], reference_of(recipe)
+    config, folder, lines, reference = recipe.config, recipe.exp / "score", [], reference_of(recipe)
+    options, is_phones = config.scoring, writes_phones(config.units, config.decoding)
     for name, utterances in evaluation_sets(recipe).items():
         heard = read_decoded(recipe.exp / "decode", name)
         pairs = pair(references(utterances, reference), transcripts(heard))
