@@ -140,17 +140,21 @@ def _add_rows(rows: Array, total: Array) -> None:
             total_row[j] += row[j]
 
 
+# Each loop touches few arrays, as in `forward`.
+
+
 @inlined_fast
 def _gru(gates: Array, before: Array, carried: Array, grads: Array) -> None:
     """∂loss/∂a_z and ∂loss/∂a_h; of g = ∂loss/∂h_t the first of the four ways to h_{t-1}."""
     size, one = before.shape[1], np.float32(1)
     for n in range(len(gates)):
-        gate, old, grad, way = gates[n], before[n], grads[n], carried[n]
+        z, candidate, old = gates[n, size : 2 * size], gates[n, 2 * size :], before[n]
+        g, d_a_z, d_a_h = carried[n], grads[n, size : 2 * size], grads[n, 2 * size :]
         for j in range(size):
-            g, z, candidate = way[j], gate[size + j], gate[2 * size + j]
-            grad[size + j] = g * (candidate - old[j]) * z * (one - z)
-            grad[2 * size + j] = g * z * (one - candidate * candidate)
-            way[j] = g * (one - z)
+            d_a_z[j] = g[j] * (candidate[j] - old[j]) * z[j] * (one - z[j])
+        for j in range(size):
+            d_a_h[j] = g[j] * z[j] * (one - candidate[j] * candidate[j])
+            g[j] *= one - z[j]
 
 
 @inlined_fast
@@ -158,13 +162,13 @@ def _reset(gates: Array, before: Array, through: Array, carried: Array, grads: A
     """With ∂loss/∂(r ∗ h_{t-1}): ∂loss/∂a_r, the second way, and r ∗ h_{t-1} again."""
     size, one = before.shape[1], np.float32(1)
     for n in range(len(gates)):
-        gate, old, grad, way = gates[n], before[n], grads[n], carried[n]
-        product, d_product = behind[n], through[n]
+        r, old, way = gates[n, :size], before[n], carried[n]
+        d_a_r, product, d_product = grads[n, :size], behind[n], through[n]
         for j in range(size):
-            r = gate[j]
-            product[j] = r * old[j]
-            grad[j] = d_product[j] * old[j] * r * (one - r)
-            way[j] += d_product[j] * r
+            d_a_r[j] = d_product[j] * old[j] * r[j] * (one - r[j])
+        for j in range(size):
+            product[j] = r[j] * old[j]
+            way[j] += d_product[j] * r[j]
 
 
 @inlined_fast
@@ -173,16 +177,17 @@ def _reset_after(
 ) -> None:
     size, one = before.shape[1], np.float32(1)
     for n in range(len(gates)):
-        gate, recurrent, old = gates[n], recurrents[n], before[n]
-        grad, way, d_recurrent = grads[n], carried[n], behind[n]
+        r, z, candidate = gates[n, :size], gates[n, size : 2 * size], gates[n, 2 * size :]
+        g, recurrent, old, d_recurrent = carried[n], recurrents[n], before[n], behind[n]
+        d_a_r, d_a_z, d_a_h = grads[n, :size], grads[n, size : 2 * size], grads[n, 2 * size :]
         for j in range(size):
-            g, r, z, candidate = way[j], gate[j], gate[size + j], gate[2 * size + j]
-            d_a_h = g * (one - z) * (one - candidate * candidate)
-            grad[j] = d_a_h * recurrent[j] * r * (one - r)
-            grad[size + j] = g * (old[j] - candidate) * z * (one - z)
-            grad[2 * size + j] = d_a_h
-            d_recurrent[j] = d_a_h * r
-            way[j] = g * z
+            d_a_z[j] = g[j] * (old[j] - candidate[j]) * z[j] * (one - z[j])
+        for j in range(size):
+            d_a_h[j] = g[j] * (one - z[j]) * (one - candidate[j] * candidate[j])
+            g[j] *= z[j]
+        for j in range(size):
+            d_a_r[j] = d_a_h[j] * recurrent[j] * r[j] * (one - r[j])
+            d_recurrent[j] = d_a_h[j] * r[j]
 
 
 @inlined_fast
@@ -190,16 +195,25 @@ def _lstm(gates: Array, before: Array, carried: Array, carried_memory: Array, gr
     """`before` is c_{t-1}."""
     size, one = before.shape[1], np.float32(1)
     for n in range(len(gates)):
-        gate, old, grad, way, memory_way = gates[n], before[n], grads[n], carried[n], carried_memory[n]
+        i, f = gates[n, :size], gates[n, size : 2 * size]
+        g, o = gates[n, 2 * size : 3 * size], gates[n, 3 * size :]
+        d_a_i, d_a_f = grads[n, :size], grads[n, size : 2 * size]
+        d_a_g, d_a_o = grads[n, 2 * size : 3 * size], grads[n, 3 * size :]
+        old, d_h, d_c = before[n], carried[n], carried_memory[n]
+        tanh_c = d_a_o  # until its place is needed
         for j in range(size):
-            i, f, g, o = gate[j], gate[size + j], gate[2 * size + j], gate[3 * size + j]
-            d_h, tanh_c = way[j], tanh(f * old[j] + i * g)
-            d_c = memory_way[j] + d_h * o * (one - tanh_c * tanh_c)
-            grad[j] = d_c * g * i * (one - i)
-            grad[size + j] = d_c * old[j] * f * (one - f)
-            grad[2 * size + j] = d_c * i * (one - g * g)
-            grad[3 * size + j] = d_h * tanh_c * o * (one - o)
-            way[j], memory_way[j] = np.float32(0), d_c * f
+            tanh_c[j] = tanh(f[j] * old[j] + i[j] * g[j])
+        for j in range(size):
+            d_c[j] += d_h[j] * o[j] * (one - tanh_c[j] * tanh_c[j])
+        for j in range(size):
+            d_a_o[j] = d_h[j] * tanh_c[j] * o[j] * (one - o[j])
+            d_h[j] = np.float32(0)
+        for j in range(size):
+            d_a_i[j] = d_c[j] * g[j] * i[j] * (one - i[j])
+            d_a_g[j] = d_c[j] * i[j] * (one - g[j] * g[j])
+        for j in range(size):
+            d_a_f[j] = d_c[j] * old[j] * f[j] * (one - f[j])
+            d_c[j] *= f[j]
 
 
 @inlined_fast

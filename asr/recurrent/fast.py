@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -46,8 +47,10 @@ def fast_layer(
     Returns:
         (T, N, D·H), zero after a row's end, and (D, N, S), the state after each row's last step.
     """
+    tensors = [inputs, state, weight_ih, weight_hh, bias, bias_candidate]
+    keep = torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in tensors)
     result: tuple[Tensor, Tensor] = _FastLayer.apply(  # type: ignore[no-untyped-call]
-        cell, inputs, lens, state, weight_ih, weight_hh, bias, bias_candidate
+        cell, keep, inputs, lens, state, weight_ih, weight_hh, bias, bias_candidate
     )
     return result
 
@@ -59,6 +62,7 @@ class _FastLayer(torch.autograd.Function):
     def forward(
         ctx: Any,
         cell: str,
+        keep: bool,
         inputs: Tensor,
         lens: Tensor,
         state: Tensor,
@@ -71,10 +75,11 @@ class _FastLayer(torch.autograd.Function):
         packing = _packing(lens, len(inputs), directions)
         packed = _packed(inputs, packing)
         finals = _split(state[:, packing.order], size)
-        gates = inputs.new_empty(directions, len(packed), width)
-        befores = inputs.new_empty(len(finals), directions, len(packed), size)
-        recurrents = inputs.new_empty(directions, 0 if bias_candidate is None else len(packed), size)
-        outputs = inputs.new_empty(len(packed), directions * size)
+        length = len(packed) if keep else 0
+        gates = _memory(directions, length, width)
+        befores = _memory(len(finals), directions, length, size)
+        recurrents = _memory(directions, 0 if bias_candidate is None else length, size)
+        outputs = _memory(len(packed), directions * size)
         candidates = bias.new_empty(directions, 0) if bias_candidate is None else bias_candidate
         calls = []
         for (rows, places, counts), d in itertools.product(packing.groups, range(directions)):
@@ -95,7 +100,7 @@ class _FastLayer(torch.autograd.Function):
         directions, width, size = weight_hh.shape
         grad_outputs = _packed(grad_outputs, packing)
         grad_state = _split(grad_final[:, packing.order], size)
-        grad_packed = packed.new_empty(directions, *(packed.shape if ctx.needs_input_grad[1] else (0, 0)))
+        grad_packed = _memory(directions, *(packed.shape if ctx.needs_input_grad[2] else (0, 0)))
         shapes = [weight_ih.shape[1:], weight_hh.shape[1:], (1, width), (1, size)]
         # of each weight and bias, and of each task apart: threads do not write to the same place
         grads = [packed.new_zeros(directions, len(packing.groups), *shape) for shape in shapes]
@@ -108,17 +113,23 @@ class _FastLayer(torch.autograd.Function):
             calls.append(_call(backward, CELLS.index(ctx.cell), *read, *kept, *written))
         _side_by_side(calls)
         grad_inputs = None
-        if ctx.needs_input_grad[1]:
+        if ctx.needs_input_grad[2]:
             summed = grad_packed[0] if directions == 1 else grad_packed[0].add_(grad_packed[1])
             grad_inputs = _padded(summed, packing, ctx.shape)
         grad_ih, grad_hh, grad_bias, grad_candidate = (grad.sum(1) for grad in grads)
         found = [grad_inputs, None, _joined(grad_state, packing.order), grad_ih, grad_hh, grad_bias[:, 0]]
-        return None, *found, grad_candidate[:, 0] if ctx.cell == "gru_reset_after" else None
+        return None, None, *found, grad_candidate[:, 0] if ctx.cell == "gru_reset_after" else None
+
+
+def _memory(*shape: int) -> Tensor:
+    """Not filled. From numpy, which asks the system for large pages: the first touch of many small ones would
+    take a tenth of a training step."""
+    return torch.from_numpy(np.empty(shape, np.float32))
 
 
 def _split(state: Tensor, size: int) -> Tensor:
     """(D, N, S) -> (S / H, D, N, H), h and after it an LSTM's c, in memory of its own."""
-    return torch.stack(state.split(size, dim=2))
+    return torch.stack(torch.split(state, size, dim=2))
 
 
 def _joined(parts: Tensor, order: Tensor) -> Tensor:

@@ -61,7 +61,8 @@ def forward(
         weight_hh: (G·H, H).
         bias: (1, G·H).
         bias_candidate: (1, H), b_hh of `gru_reset_after`; empty of others.
-        gates: (P, G·H), becomes the gates and candidates, in the order of the weights.
+        gates: (P, G·H), becomes the gates and candidates, in the order of the weights. This and the next
+            three may be empty where nobody wants them.
         befores, memories: (P, H), becomes h, and of an LSTM c, before each frame.
         recurrents: (P, H), becomes q = U_h h_{t-1} + b_hh of `gru_reset_after`; empty of others.
         hidden, memory: (N, H), h_0, and c_0 of an LSTM; becomes that after each row's last step.
@@ -76,18 +77,21 @@ def forward(
     pack_turned(weight_hh[:shared], first)
     pack_turned(weight_hh[shared:], second)
     reset_state = np.empty(hidden.shape, np.float32)
-    low = high = begin = places if direction else 0  # `gates` has the input's part of sums from low to high
+    if len(gates) < places:
+        most = CHUNK + len(hidden)
+        gates, befores = np.empty((most, width), np.float32), np.empty((most, size), np.float32)
+        memories, recurrents = np.empty((most, size), np.float32), np.empty((most, size), np.float32)
+    begin = low = high = places if direction else 0  # of a step, and of a chunk of steps
+    origin = 0  # the place that the first row of `gates` stands for
     for step in range(len(counts)):
         rows = counts[len(counts) - 1 - step if direction else step]
         begin -= rows if direction else 0
         end = begin + rows
-        if begin < low:  # a chunk at a time, which stays in the cache until the state's part comes to it
-            low, high = max(0, min(begin, low - CHUNK)), low
-            multiply(inputs[low:high, :], weights, bias[:, :], gates[low:high, :])
-        elif end > high:
-            low, high = high, min(places, max(end, high + CHUNK))
-            multiply(inputs[low:high, :], weights, bias[:, :], gates[low:high, :])
-        now, before = gates[begin:end], befores[begin:end]
+        if begin < low or end > high:  # the inputs' part of few enough steps that it stays in the cache
+            low, high = _chunk(counts, direction, step, begin, end)
+            origin = low if len(gates) < places else 0
+            multiply(inputs[low:high, :], weights, bias[:, :], gates[low - origin : high - origin, :])
+        now, before = gates[begin - origin : end - origin], befores[begin - origin : end - origin]
         _copy(hidden, before)
         multiply(before[:, :], first, now[:, :shared], now[:, :shared])
         if cell == GRU:
@@ -95,11 +99,11 @@ def forward(
             multiply(reset_state[:rows, :], second, now[:, shared:], now[:, shared:])
             _gru(now, before, hidden)
         elif cell == RESET_AFTER:
-            recurrent = recurrents[begin:end]
+            recurrent = recurrents[begin - origin : end - origin]
             multiply(before[:, :], second, bias_candidate[:, :], recurrent[:, :])
             _reset_after(now, recurrent, before, hidden)
         elif cell == LSTM:
-            _copy(memory, memories[begin:end])
+            _copy(memory, memories[begin - origin : end - origin])
             _lstm(now, hidden, memory)
         else:
             _rnn(now, hidden)
@@ -108,6 +112,18 @@ def forward(
             for j in range(size):
                 output[j] = hidden[n, j]
         begin += 0 if direction else rows
+
+
+@compiled_part
+def _chunk(counts: NDArray[np.int64], direction: int, step: int, begin: int, end: int) -> tuple[int, int]:
+    """The places of whole steps from this one on, which has `begin` to `end`: CHUNK, or a step more, or all."""
+    while end - begin < CHUNK and step + 1 < len(counts):
+        step += 1
+        if direction:
+            begin -= counts[len(counts) - 1 - step]
+        else:
+            end += counts[step]
+    return begin, end
 
 
 @inlined_fast
@@ -119,51 +135,66 @@ def _copy(source: Array, target: Array) -> None:
             other[j] = one[j]
 
 
+# A loop of these touches few arrays: where it would have to make sure of many pairs that they do not overlap,
+# the compiler gives up and takes one unit at a time.
+
+
 @inlined_fast
 def _reset(gates: Array, before: Array, reset_state: Array) -> None:
     """r_t, and r_t ∗ h_{t-1}."""
+    size = before.shape[1]
     for n in range(len(gates)):
-        gate, old, through = gates[n], before[n], reset_state[n]
-        for j in range(len(old)):
-            r = sigmoid(gate[j])
-            gate[j] = r
-            through[j] = r * old[j]
+        r, old, through = gates[n, :size], before[n], reset_state[n]
+        for j in range(size):
+            r[j] = sigmoid(r[j])
+            through[j] = r[j] * old[j]
 
 
 @inlined_fast
 def _gru(gates: Array, before: Array, hidden: Array) -> None:
-    size = hidden.shape[1]
+    size = before.shape[1]
     for n in range(len(gates)):
-        gate, old, new = gates[n], before[n], hidden[n]
+        z, candidate = gates[n, size : 2 * size], gates[n, 2 * size :]
+        old, new = before[n], hidden[n]
         for j in range(size):
-            z, candidate = sigmoid(gate[size + j]), tanh(gate[2 * size + j])
-            gate[size + j], gate[2 * size + j] = z, candidate
-            new[j] = old[j] + z * (candidate - old[j])
+            z[j] = sigmoid(z[j])
+            candidate[j] = tanh(candidate[j])
+        for j in range(size):
+            new[j] = old[j] + z[j] * (candidate[j] - old[j])
 
 
 @inlined_fast
 def _reset_after(gates: Array, recurrents: Array, before: Array, hidden: Array) -> None:
-    size = hidden.shape[1]
+    size = before.shape[1]
     for n in range(len(gates)):
-        gate, recurrent, old, new = gates[n], recurrents[n], before[n], hidden[n]
+        r, z, candidate = gates[n, :size], gates[n, size : 2 * size], gates[n, 2 * size :]
+        recurrent, old, new = recurrents[n], before[n], hidden[n]
         for j in range(size):
-            r, z = sigmoid(gate[j]), sigmoid(gate[size + j])
-            candidate = tanh(gate[2 * size + j] + r * recurrent[j])
-            gate[j], gate[size + j], gate[2 * size + j] = r, z, candidate
-            new[j] = candidate + z * (old[j] - candidate)
+            r[j] = sigmoid(r[j])
+            z[j] = sigmoid(z[j])
+        for j in range(size):
+            candidate[j] = tanh(candidate[j] + r[j] * recurrent[j])
+        for j in range(size):
+            new[j] = candidate[j] + z[j] * (old[j] - candidate[j])
 
 
 @inlined_fast
 def _lstm(gates: Array, hidden: Array, memory: Array) -> None:
     size = hidden.shape[1]
     for n in range(len(gates)):
-        gate, new, c = gates[n], hidden[n], memory[n]
+        i, f = gates[n, :size], gates[n, size : 2 * size]
+        g, o = gates[n, 2 * size : 3 * size], gates[n, 3 * size :]
+        new, c = hidden[n], memory[n]
         for j in range(size):
-            i, f = sigmoid(gate[j]), sigmoid(gate[size + j])
-            g, o = tanh(gate[2 * size + j]), sigmoid(gate[3 * size + j])
-            gate[j], gate[size + j], gate[2 * size + j], gate[3 * size + j] = i, f, g, o
-            c[j] = f * c[j] + i * g
-            new[j] = o * tanh(c[j])
+            i[j] = sigmoid(i[j])
+            f[j] = sigmoid(f[j])
+        for j in range(size):
+            g[j] = tanh(g[j])
+            o[j] = sigmoid(o[j])
+        for j in range(size):
+            c[j] = f[j] * c[j] + i[j] * g[j]
+        for j in range(size):
+            new[j] = o[j] * tanh(c[j])
 
 
 @inlined_fast
@@ -171,5 +202,5 @@ def _rnn(gates: Array, hidden: Array) -> None:
     for n in range(len(gates)):
         gate, new = gates[n], hidden[n]
         for j in range(len(new)):
-            new[j] = tanh(gate[j])
-            gate[j] = new[j]
+            gate[j] = tanh(gate[j])
+            new[j] = gate[j]
