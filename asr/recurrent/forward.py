@@ -87,7 +87,7 @@ def forward(
         rows = counts[len(counts) - 1 - step if direction else step]
         begin -= rows if direction else 0
         end = begin + rows
-        if begin < low or end > high:  # the inputs' part of few enough steps that it stays in the cache
+        if begin < low or end > high:  # the inputs' part, of few enough steps that it stays in the cache
             low, high = _chunk(counts, direction, step, begin, end)
             origin = low if len(gates) < places else 0
             multiply(inputs[low:high, :], weights, bias[:, :], gates[low - origin : high - origin, :])

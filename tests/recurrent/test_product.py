@@ -26,9 +26,9 @@ def framed(x):
 
 
 @pytest.mark.parametrize("turned", [False, True])
-@pytest.mark.parametrize("rows", [1, 2, ROWS, ROWS + 1, 8 * ROWS + 5])
-@pytest.mark.parametrize("inner", [1, 7, 384, 385, 800])
-@pytest.mark.parametrize("columns", [1, WIDTH - 1, WIDTH, 3 * WIDTH + 5])
+@pytest.mark.parametrize("rows", [1, ROWS, 8 * ROWS + 5])
+@pytest.mark.parametrize("inner", [1, 385, 800])
+@pytest.mark.parametrize("columns", [1, WIDTH, 3 * WIDTH + 5])
 def test_product(rows, inner, columns, turned):
     generator = np.random.default_rng(1)
     a = generator.integers(-8, 9, (rows, inner)).astype(np.float32)
