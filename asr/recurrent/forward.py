@@ -116,7 +116,7 @@ def forward(
 
 @compiled_part
 def _chunk(counts: NDArray[np.int64], direction: int, step: int, begin: int, end: int) -> tuple[int, int]:
-    """The places of whole steps from this one on, which has `begin` to `end`: CHUNK, or a step more, or all."""
+    """Places of whole steps, this one (`begin` to `end`) and the next: CHUNK or a few more, or all."""
     while end - begin < CHUNK and step + 1 < len(counts):
         step += 1
         if direction:
