@@ -4,6 +4,8 @@
 
 Compared in the same run with a readable prefix beam search in plain Python, and with flashlight-text where it
 is installed (`pip install flashlight-text`, Python < 3.13). All look at the 8 best classes of a frame.
+
+`python benchmarks/decoding.py words …` reads words with a lexicon and a language model: see its --help.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import math
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -172,6 +175,12 @@ def show(result: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["words"]:
+        del sys.argv[1]
+        sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+        from benchmarks.decoding_words import main as measure_words
+
+        return measure_words()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -38,8 +38,7 @@ class Automaton(NamedTuple):
 def advance(automaton: Automaton, state: int, word: int) -> tuple[float, int]:
     """Natural log P(word | state), with back-off, and the state after the word.
 
-    Both compiled loops and Python may call it. A compiled loop of another module keeps the code of the day
-    on which it was compiled: numba looks for changes in the loop's own file only.
+    Both compiled loops and Python may call it.
     """
     total = 0.0
     while state > 0:
