@@ -6,7 +6,7 @@
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asr.transcribe import Recogniser
@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def load(model_dir: str | Path, device: str = "cpu") -> "Recogniser":
-    """Load a model folder, ready to transcribe; see `asr.transcribe.Recogniser`."""
+def load(model_dir: str | Path, device: str = "cpu", **options: Any) -> "Recogniser":
+    """Load a model folder, ready to transcribe.
+
+    Args:
+        model_dir, device, options: as for `asr.transcribe.Recogniser.load`, such as decoder="words", beam=64
+            and lm="books.lm".
+    """
     from asr.transcribe import Recogniser  # here, because it imports torch: `import asr` stays fast
 
-    return Recogniser.load(Path(model_dir), device)
+    return Recogniser.load(Path(model_dir), device, **options)

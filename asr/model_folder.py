@@ -19,7 +19,7 @@ import safetensors.torch
 from torch import Tensor
 
 from asr.errors import AsrError
-from asr.files import write_error
+from asr.files import file_digest, write_error
 
 WEIGHTS = "model.safetensors"
 INDEX = "bundle.json"
@@ -38,12 +38,14 @@ class Layout(NamedTuple):
         required: names of the files that every such folder has, beside the index.
         again: what to do about a bad folder, such as "export the model again".
         maker: what makes such folders: a command.
+        unread: names of files that may be large: they stay on disk when a folder is read.
     """
 
     version: int
     required: tuple[str, ...]
     again: str
     maker: str
+    unread: tuple[str, ...] = ()
 
 
 class _Index(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +58,9 @@ class _Index(msgspec.Struct, frozen=True, kw_only=True):
 # --- writing -----------------------------------------------------------------------------------------------
 
 
-def write_folder(path: Path, contents: dict[str, bytes], layout: Layout) -> None:
+def write_folder(
+    path: Path, contents: dict[str, bytes], layout: Layout, copies: Mapping[str, Path] | None = None
+) -> None:
     """Write a model folder; a reader meets the whole old one or the whole new one.
 
     The files go into a temporary folder beside `path`, are flushed to disk, and the folder is renamed. A
@@ -66,9 +70,11 @@ def write_folder(path: Path, contents: dict[str, bytes], layout: Layout) -> None
         path: the folder to make or to replace.
         contents: every file by name; the index is added.
         layout: of this kind of model.
+        copies: further files by name, copied from where they are; that may be `path` itself.
 
     Raises:
-        AsrError: the disk is full, the place cannot be written, or `path` holds something else than a model.
+        AsrError: a file to copy is missing, the disk is full, the place cannot be written, or `path` holds
+            something else than a model.
     """
     path = path.resolve()
     check_replaceable(path)
@@ -77,7 +83,10 @@ def write_folder(path: Path, contents: dict[str, bytes], layout: Layout) -> None
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        for name, content in (contents | {INDEX: _index_of(contents, layout)}).items():
+        for name, source in (copies or {}).items():
+            _copy(source, partial / name)
+        digests = {copy.name: file_digest(copy) for copy in partial.iterdir()}
+        for name, content in (contents | {INDEX: _index_of(contents, digests, layout)}).items():
             with (partial / name).open("wb") as file:
                 file.write(content)
                 file.flush()
@@ -105,10 +114,20 @@ def weights_bytes(weights: Mapping[str, Tensor]) -> bytes:
     return safetensors.torch.save(tensors)
 
 
-def _index_of(contents: Mapping[str, bytes], layout: Layout) -> bytes:
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())}
-    index = _Index(format=layout.version, files=digests)
+def _index_of(contents: Mapping[str, bytes], digests: Mapping[str, str], layout: Layout) -> bytes:
+    """The index of files by their content, and of those whose digests are known."""
+    made = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    index = _Index(format=layout.version, files=dict(sorted((made | dict(digests)).items())))
     return msgspec.json.format(msgspec.json.encode(index)) + b"\n"
+
+
+def _copy(source: Path, place: Path) -> None:
+    """Copy a file of any size, flushed to disk."""
+    if not source.is_file():
+        raise AsrError(f"{source}: a {place.name} for the model was expected, there is no such file")
+    shutil.copyfile(source, place)
+    with place.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _swap(new: Path, path: Path, retired: Path) -> None:
@@ -128,8 +147,13 @@ def _swap(new: Path, path: Path, retired: Path) -> None:
 # --- reading -----------------------------------------------------------------------------------------------
 
 
-def read_folder(path: Path, layout: Layout) -> dict[str, bytes]:
+def read_folder(path: Path, layout: Layout, *, verify: bool = True) -> dict[str, bytes]:
     """The content of every file that the index of a model folder lists, each compared with its checksum.
+
+    Args:
+        path: the folder.
+        layout: of this kind of model. Its `unread` files stay on disk: their content is empty here.
+        verify: compare them with their checksums all the same.
 
     Raises:
         AsrError: no such folder, a file is missing or changed, another version of the layout, or a pickle;
@@ -150,9 +174,16 @@ def read_folder(path: Path, layout: Layout) -> dict[str, bytes]:
             if file.read(4).startswith(_PICKLE_STARTS):
                 raise AsrError(_pickle_sentence(weights, layout))
     index = _read_index(path, layout)
-    contents = {name: _read(path / name) for name in index.files}
+    contents: dict[str, bytes] = {}
     for name, digest in index.files.items():
-        if hashlib.sha256(contents[name]).hexdigest() != digest:
+        if name in layout.unread:
+            _require(path / name)
+            contents[name] = b""
+            found = file_digest(path / name) if verify else digest
+        else:
+            contents[name] = _read(path / name)
+            found = hashlib.sha256(contents[name]).hexdigest()
+        if found != digest:
             raise AsrError(
                 f"{path / name}: its content differs from the checksum in {INDEX}; the file was changed or "
                 "damaged after the model was made: copy the model folder again"
@@ -225,11 +256,15 @@ def _read_index(path: Path, layout: Layout) -> _Index:
     return index
 
 
+def _require(path: Path) -> None:
+    if not path.exists():
+        raise AsrError(f"{path.parent}: not a whole model folder: {path.name} is missing")
+
+
 def _read(path: Path) -> bytes:
+    _require(path)
     try:
         return path.read_bytes()
-    except FileNotFoundError as error:
-        raise AsrError(f"{path.parent}: not a whole model folder: {path.name} is missing") from error
     except OSError as error:
         raise AsrError(f"{path}: cannot be read: {error.strerror}") from error
 

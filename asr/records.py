@@ -36,9 +36,16 @@ class Word(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hypothesis(msgspec.Struct, frozen=True, kw_only=True):
-    """What the decoder heard in one utterance; score is a natural-log probability."""
+    """What the decoder heard in one utterance; all scores are natural logarithms.
+
+    Attributes:
+        score: by which the search ranks texts; without a language model the log-probability of the text.
+        acoustic, lm: what the acoustic and the language model say, where there is a language model.
+    """
 
     utt_id: str
     text: str
     score: float
     words: list[Word] = []
+    acoustic: float | None = None
+    lm: float | None = None

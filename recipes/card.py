@@ -9,18 +9,26 @@ import torch
 from msgspec.structs import replace
 
 import asr
+from asr.config import DecodingConfig
 from asr.corpus.statistics import corpus_statistics
+from asr.model.bundle import Bundle
 from asr.records import Utterance
 from asr.scoring.figures import Figures, PhoneFigures
+from asr.tuning.picture import described
 from recipes.evaluation import label
+from recipes.places import is_tuned
 from recipes.recipe import REPOSITORY, Recipe
+
+ESTIMATED = {"transcripts", "text", "librispeech-lm-norm"}
+"""Sources of a language model that is estimated here."""
 
 
 def make_card(
     recipe: Recipe,
     data: Mapping[str, Sequence[Utterance]],
     results: Mapping[str, Figures | PhoneFigures],
-    origin: str,
+    bundle: Bundle,
+    decoding: DecodingConfig,
 ) -> str:
     """The card as Markdown.
 
@@ -28,7 +36,8 @@ def make_card(
         recipe: that made the model.
         data: utterances of each set, "train" among them.
         results: figures of each set that was scored.
-        origin: which checkpoints the weights come from.
+        bundle: the averaged model, whose card says which checkpoints the weights come from.
+        decoding: how the sets were decoded.
     """
     lines = [
         f"# {recipe.name}",
@@ -39,14 +48,15 @@ def make_card(
         "",
         f"    {recipe.portable_command()}",
         "",
-        f"Weights: {origin}.",
+        f"Weights: {bundle.card.strip()}.",
         "",
         "## Results",
         "",
         *(f"- {result_line(label(recipe, name), figures)}" for name, figures in results.items()),
         "",
         f"Units: {_units(recipe)}.",
-        f"Decoding: {_decoding(recipe)}. In brackets the 95 % interval, by bootstrap over speakers.",
+        f"Decoding: {_decoding(recipe, decoding)}.",
+        "In brackets the 95 % interval, by bootstrap over speakers.",
         "",
         "## Data",
         "",
@@ -99,11 +109,15 @@ def _units(recipe: Recipe) -> str:
     return f"phones of {units.lexicon or 'CMUdict'}{kept}; PER is the phone error rate"
 
 
-def _decoding(recipe: Recipe) -> str:
-    decoding = recipe.config.decoding
+def _decoding(recipe: Recipe, decoding: DecodingConfig) -> str:
     if decoding.method == "greedy":
         return "greedy, no language model"
-    return f"prefix beam search, beam {decoding.beam}, no language model"
+    if decoding.method == "beam":
+        return f"prefix beam search, beam {decoding.beam}, no language model"
+    model = recipe.config.language_model
+    made = f"{model.order}-gram of {model.source}" if model.source in ESTIMATED else model.source
+    tuned = ", tuned on dev, so that its results are better than they would be elsewhere"
+    return f"words, language model: {made}; {described(decoding)}{tuned if is_tuned(recipe) else ''}"
 
 
 def _further(recipe: Recipe) -> str:

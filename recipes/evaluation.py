@@ -64,6 +64,11 @@ def references(utterances: Sequence[Utterance], reference: Callable[[str], str])
     ]
 
 
+def transcripts(heard: Sequence[Hypothesis]) -> list[formats.Transcript]:
+    """What was heard."""
+    return [formats.Transcript(utt_id=hyp.utt_id, text=hyp.text) for hyp in heard]
+
+
 def decode_set(
     recogniser: Recogniser, utterances: Sequence[Utterance], name: str
 ) -> tuple[list[Hypothesis], int]:
@@ -90,21 +95,6 @@ def decode_set(
     return heard, len(utterances) - len(heard)
 
 
-def write_decoded(
-    folder: Path, name: str, refs: Sequence[formats.Transcript], heard: Sequence[Hypothesis]
-) -> None:
-    """Write NAME.jsonl with word times, and for sclite NAME.hyp.trn, NAME.ref.trn and NAME.ctm."""
-    speakers = {row.utt_id: row.speaker for row in refs}
-    lines = b"".join(msgspec.json.encode(hyp) + b"\n" for hyp in heard)
-    write_bytes(folder / f"{name}.jsonl", lines)
-    transcripts = [
-        formats.Transcript(utt_id=hyp.utt_id, text=hyp.text, speaker=speakers[hyp.utt_id]) for hyp in heard
-    ]
-    formats.write_trn(folder / f"{name}.hyp.trn", transcripts)
-    formats.write_trn(folder / f"{name}.ref.trn", refs)
-    formats.write_ctm(folder / f"{name}.ctm", heard)
-
-
 def as_source(utterance: Utterance, sample_rate: int, reasons: dict[str, str]) -> str | io.BytesIO:
     """The audio file, or where the utterance is only a part of it, that part as a file in memory.
 
@@ -125,3 +115,23 @@ def as_source(utterance: Utterance, sample_rate: int, reasons: dict[str, str]) -
     soundfile.write(stream, samples, sample_rate, format="WAV", subtype="FLOAT")
     stream.seek(0)
     return stream
+
+
+def write_decoded(
+    folder: Path, name: str, refs: Sequence[formats.Transcript], heard: Sequence[Hypothesis]
+) -> None:
+    """Write NAME.jsonl with word times, and for sclite NAME.hyp.trn, NAME.ref.trn and NAME.ctm."""
+    speakers = {row.utt_id: row.speaker for row in refs}
+    lines = b"".join(msgspec.json.encode(hyp) + b"\n" for hyp in heard)
+    write_bytes(folder / f"{name}.jsonl", lines)
+    hyps = [
+        formats.Transcript(utt_id=hyp.utt_id, text=hyp.text, speaker=speakers[hyp.utt_id]) for hyp in heard
+    ]
+    formats.write_trn(folder / f"{name}.hyp.trn", hyps)
+    formats.write_trn(folder / f"{name}.ref.trn", refs)
+    formats.write_ctm(folder / f"{name}.ctm", heard)
+
+
+def read_decoded(folder: Path, name: str) -> list[Hypothesis]:
+    """What `write_decoded` wrote to NAME.jsonl."""
+    return msgspec.json.Decoder(Hypothesis).decode_lines((folder / f"{name}.jsonl").read_bytes())

@@ -1,4 +1,4 @@
-"""Where the speech of a recipe lies."""
+"""Where the speech of a recipe lies, and its language model."""
 
 from pathlib import Path
 
@@ -21,6 +21,30 @@ def corpus_places(recipe: Recipe) -> list[Path]:
     if corpus.source == "synthetic":
         return [root / f"{split}{kind}" for split in ("train", "dev", "test") for kind in ("", ".jsonl")]
     return [root]
+
+
+def language_files(recipe: Recipe) -> dict[str, Path]:
+    """Where step 05 leaves the lexicon and the model, as `Recogniser.load` takes them; none without one."""
+    if recipe.config.language_model.source == "none":
+        return {}
+    return {
+        "lexicon": recipe.exp / "language_model" / "words.txt",
+        "lm": recipe.exp / "language_model" / "words.lm",
+    }
+
+
+def language_sources(recipe: Recipe) -> list[Path]:
+    """What the model is made of, where it is not downloaded."""
+    settings = recipe.config.language_model
+    if settings.source == "transcripts":
+        return [recipe.exp / "corpus" / "train.jsonl"]
+    return [recipe.folder / name for name in settings.files]
+
+
+def is_tuned(recipe: Recipe) -> bool:
+    """Whether settings of the decoder are looked for on dev."""
+    tuning = recipe.config.tuning
+    return bool(tuning.lm_weights or tuning.word_scores or tuning.blank_scores or tuning.beams)
 
 
 def further_corpora(recipe: Recipe) -> list[Also]:

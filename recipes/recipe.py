@@ -18,6 +18,7 @@ EXPERIMENTS = REPOSITORY / "data" / "exp"
 CACHE = REPOSITORY / "data" / "cache"
 
 _PLACE = re.compile(r"\s*(corpus\.root|corpus\.also\.\w+\.root|corpus\.cut_with)\s*=(.+)", re.DOTALL)
+_FILES = re.compile(r"\s*(language_model\.files)\s*=(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Recipe:
     def portable_command(self) -> str:
         """The command for a reader elsewhere: without the places of this machine."""
         settings = [_PLACE.sub(r"\1=DIR", setting) for setting in self.settings]
+        settings = [_FILES.sub(r"\1=[FILE]", setting) for setting in settings]
         words = ["python", "recipes/run.py", self.name, *(["--set", *settings] if settings else [])]
         return shlex.join(words)
 
@@ -91,7 +93,15 @@ class Recipe:
             name: replace(entry, root=written.also[name].root if name in written.also else "DIR")
             for name, entry in corpus.also.items()
         }
-        return replace(self.config, corpus=replace(corpus, root=written.root, also=also, cut_with=cut_with))
+        files = tuple(
+            name if not Path(name).is_absolute() else Path(name).name
+            for name in self.config.language_model.files
+        )
+        return replace(
+            self.config,
+            corpus=replace(corpus, root=written.root, also=also, cut_with=cut_with),
+            language_model=replace(self.config.language_model, files=files),
+        )
 
     def write_config(self) -> None:
         """Keep the effective configuration in the experiment folder."""

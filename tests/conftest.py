@@ -1,5 +1,6 @@
 """What the tests of several rooms share: a tiny model, sounds that make it speak, processes with a limit."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -11,8 +12,12 @@ import pytest
 import torch
 
 from asr.config import parse_config
+from asr.lm.automaton import LanguageModel
+from asr.lm.build import build
 from asr.model.acoustic import AcousticModel
 from asr.model.bundle import Bundle, save_bundle
+from asr.units.characters import CharacterUnits
+from asr.units.spellings import format_spellings, spell_words
 
 TOKENS = ["<blank>", "|", "'", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
 
@@ -69,6 +74,27 @@ def tiny_model(tmp_path_factory, random_bundle):
     path = tmp_path_factory.mktemp("models") / "tiny"
     save_bundle(path, random_bundle(), "# Tiny\n\nRandom weights. WER 100.00 %\n")
     return path
+
+
+SENTENCES = "A CAT SAT\nTHE CAT RAN\nA DOG SAT\nGO GO GO\nI GO\nTHE DOG AND I GO\n"
+
+
+@pytest.fixture(scope="session")
+def word_model(tmp_path_factory, random_bundle):
+    """A model folder that reads words: those of `SENTENCES`, with a 2-gram of them."""
+    folder = tmp_path_factory.mktemp("words")
+    (folder / "text.txt").write_text(SENTENCES)
+    lm = LanguageModel.from_model(build([str(folder / "text.txt")], 2).model)
+    lm.save(folder / "words.lm")
+    spellings, _ = spell_words(lm.vocabulary[3:], CharacterUnits(TOKENS))
+    (folder / "words.txt").write_text(format_spellings(spellings, TOKENS))
+    bundle = random_bundle(
+        decoding={"method": "words", "beam": 12, "lm_weight": 0.5, "word_score": 1.0},
+        language_model={"source": "transcripts", "order": 2},
+    )
+    bundle = dataclasses.replace(bundle, lexicon=folder / "words.txt", lm=folder / "words.lm")
+    save_bundle(folder / "model", bundle, "# Words\n\nRandom weights.\n")
+    return folder / "model"
 
 
 @pytest.fixture(scope="session")

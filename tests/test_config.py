@@ -1,5 +1,6 @@
 """Configuration: every mistake is a sentence before any work starts."""
 
+import math
 import subprocess
 import sys
 
@@ -91,3 +92,46 @@ def test_import_is_light():
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["decoding.method=words"], 'a language_model.source where decoding.method is "words"'),
+        (["decoding.method=flashlight"], "Invalid enum value 'flashlight' - at `decoding.method`"),
+        (["language_model.source=5-gram"], "Invalid enum value '5-gram' - at `language_model.source`"),
+        (["language_model.source=text"], 'texts in language_model.files, since its source is "text"'),
+        (["language_model.source=file", "language_model.files=['a', 'b']"], "one model in language_model"),
+        (
+            ["language_model.source=4-gram", "language_model.files=['a']"],
+            'no language_model.files, since its source is "4-gram"',
+        ),
+        (
+            ["language_model.source=transcripts", "language_model.cutoffs=[0, 1, 1]"],
+            "fewer cutoffs than language_model.order",
+        ),
+        (["language_model.order=0"], "Expected `int` >= 1 - at `language_model.order`"),
+        (["decoding.beam=0"], "Expected `int` >= 1 - at `decoding.beam`"),
+        (["decoding.threshold=nan"], "Expected `float` > 0.0 - at `decoding.threshold`"),
+        (["decoding.spelled_unit_score=1"], "Expected `float` <= 0.0 - at `decoding.spelled_unit_score`"),
+        (["decoding.lm_weight=-1"], "Expected `float` >= 0.0 - at `decoding.lm_weight`"),
+        (["decoding.word_score=inf"], "finite numbers in decoding and tuning"),
+        (["decoding.unk_score=inf"], "decoding.unk_score below infinity"),
+        (["decoding.confidence=[0.0, -1.0, 0.0]"], "Expected `float` >= 0.0 - at `decoding.confidence[1]`"),
+        (["tuning.lm_weights=[0.5]"], 'decoding.method = "words", since tuning lists values'),
+        (["tuning.beams=[0]"], "Expected `int` >= 1 - at `tuning.beams[0]`"),
+    ],
+)
+def test_wrong_settings_of_words(path, settings, words):
+    with pytest.raises(AsrError) as caught:
+        load_config(path, settings)
+    assert words in str(caught.value)
+
+
+def test_infinite_scores_are_written_and_read_back(path):
+    settings = ["language_model.source=transcripts", "decoding.unk_score=-inf", "decoding.threshold=inf"]
+    import tomllib
+
+    config = load_config(path, settings)
+    assert config.decoding.unk_score == -math.inf and config.decoding.threshold == math.inf
+    assert parse_config(tomllib.loads(dump_config(config)), "again") == config

@@ -6,18 +6,17 @@ import logging
 import math
 import os
 
-import msgspec
 import numpy as np
 import pytest
 import soundfile
 import torch
 
 import asr
-from asr import transcribe as module
 from asr.errors import AsrError
 from asr.features.pauses import cut_at_pauses
 from asr.model.bundle import save_bundle
-from asr.transcribe import Failure, Recogniser, Transcript, batches_by_length
+from asr.transcribe import PIECE_SECONDS, Failure, Recogniser, Transcript, batches
+from asr.transcribe.batches import batches_by_length
 
 
 @pytest.fixture(scope="module")
@@ -208,14 +207,14 @@ def test_the_shortest_clip_with_a_frame_is_heard_without_a_warning(recogniser, c
 def test_the_window_changes_nothing(recogniser, sound, monkeypatch, seconds):
     files = [sound(f"{seed}.wav", 1 + seed % 3, seed=seed) for seed in range(6)] + [sound("l.wav", 40.0)]
     expected = list(recogniser.transcribe_files(files))
-    monkeypatch.setattr(module, "WINDOW_SECONDS", seconds)
+    monkeypatch.setattr(batches, "WINDOW_SECONDS", seconds)
     for one, other in zip(recogniser.transcribe_files(files), expected, strict=True):
         assert one.audio == other.audio
         assert_same(one, other)
 
 
 def test_files_are_read_no_further_ahead_than_a_window(recogniser, sound, monkeypatch):
-    monkeypatch.setattr(module, "WINDOW_SECONDS", 5.0)
+    monkeypatch.setattr(batches, "WINDOW_SECONDS", 5.0)
     asked = []
 
     def files():
@@ -238,7 +237,7 @@ def test_a_long_recording_is_its_pieces_joined(recogniser, babble):
     recording = babble(100.0)
     for pause in (17, 40, 66):
         recording[pause * 16000 : pause * 16000 + 8000] *= 1e-3
-    pieces = list(cut_at_pauses([recording], 16000, module.PIECE_SECONDS))
+    pieces = list(cut_at_pauses([recording], 16000, PIECE_SECONDS))
     assert len(pieces) > 3
     parts = [recogniser.transcribe(piece) for piece in pieces]
     whole = recogniser.transcribe(recording)
@@ -272,7 +271,7 @@ def test_silence_within_a_recording_is_not_decoded(recogniser, babble, caplog):
 
 def test_alternatives_are_the_best_of_all_combinations_of_pieces(beam, babble):
     recording = babble(70.0)
-    pieces = [beam.transcribe(piece) for piece in cut_at_pauses([recording], 16000, module.PIECE_SECONDS)]
+    pieces = [beam.transcribe(piece) for piece in cut_at_pauses([recording], 16000, PIECE_SECONDS)]
     whole = beam.transcribe(recording)
     combinations = {}
     for parts in itertools.product(*(piece.alternatives for piece in pieces)):
@@ -298,7 +297,8 @@ def test_options_go_before_the_configuration(random_bundle, tmp_path):
     save_bundle(tmp_path / "model", random_bundle(decoding=decoding), "")
 
     def options(**changes):
-        return msgspec.to_builtins(Recogniser.load(tmp_path / "model", **changes).decoding)
+        chosen = Recogniser.load(tmp_path / "model", **changes).decoding
+        return {name: getattr(chosen, name) for name in decoding}
 
     assert options() == decoding
     assert options(beam=9, top=4, nbest=1) == {"method": "beam", "beam": 9, "top": 4, "nbest": 1}
@@ -333,6 +333,5 @@ def test_device_auto_is_always_there(tiny_model, babble):
 
 def test_batches_hold_like_lengths_within_the_limit():
     lens = [5, 0, 100, 7, 30, 31, 29, 200, 6]
-    batches = batches_by_length(lens, 100)
-    assert batches == [[7], [2], [5, 4, 6], [3, 8, 0]]
+    assert batches_by_length(lens, 100) == [[7], [2], [5, 4, 6], [3, 8, 0]]
     assert batches_by_length([], 100) == [] == batches_by_length([0, 0], 100)

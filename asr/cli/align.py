@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from asr.cli.transcribe import DeviceOption, ModelOption
+from asr.cli.decoding import DeviceOption, ModelOption
 from asr.errors import AsrError
 from asr.files import write_text
-from asr.timings import ctm_line, textgrid
+from asr.timings import ctm_line, recording_id, textgrid
 
 if TYPE_CHECKING:
     from asr.align import Alignment
@@ -83,7 +83,7 @@ def _text(alignment: "Alignment", form: Format) -> str:
     if form is Format.json:
         return msgspec.json.encode(alignment).decode() + "\n"
     if form is Format.ctm:
-        utt_id = "_".join(Path(alignment.audio).stem.split()) or "audio"
+        utt_id = recording_id(alignment.audio)
         return "".join(
             ctm_line(utt_id, word, math.exp(min(0.0, word.score))) + "\n" for word in alignment.words
         )

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asr.cli.transcribe import BeamOption, DeviceOption, ModelOption, check_writable, report
+from asr.cli.decoding import (
+    BeamOption,
+    DecoderOption,
+    DeviceOption,
+    HotwordOption,
+    LexiconOption,
+    LmOption,
+    LmWeightOption,
+    ModelOption,
+    hotwords_of,
+)
+from asr.cli.transcribe import check_writable, report
 from asr.errors import AsrError
 from asr.files import printable, write_text
 from asr.progress import track
@@ -31,7 +42,12 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE", help="Write what was heard: .trn, .jsonl, or else Kaldi text."),
     ] = None,
+    decoder: DecoderOption = None,
     beam: BeamOption = None,
+    lm: LmOption = None,
+    lexicon: LexiconOption = None,
+    lm_weight: LmWeightOption = None,
+    hotword: HotwordOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Decode a test set in LibriSpeech's layout and score it.
@@ -44,6 +60,7 @@ def evaluate(
     Example:
       asr evaluate LibriSpeech/dev-clean --model exp/librispeech_4h/model --json dev.json --hyp dev.trn
     """
+    hotwords = hotwords_of(hotword)
     utterances, skipped = _read(folders)
     for path in filter(None, (json_file, hyp)):
         check_writable(path.parent)
@@ -54,7 +71,17 @@ def evaluate(
     from asr.scoring.wer import score
     from asr.transcribe import Recogniser
 
-    recogniser = Recogniser.load(model, device, beam=beam, nbest=1)
+    recogniser = Recogniser.load(
+        model,
+        device,
+        decoder=decoder,
+        beam=beam,
+        nbest=1,
+        lexicon=lexicon,
+        lm=lm,
+        lm_weight=lm_weight,
+        hotwords=hotwords,
+    )
     began = time.perf_counter()
     hyps = _decode(recogniser, utterances)
     seconds = time.perf_counter() - began

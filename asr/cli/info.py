@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from asr.config import Config
+    from asr.model.bundle import Bundle
 
 
 def info(
@@ -64,7 +65,7 @@ def _model(path: Path) -> tuple[dict[str, str], str]:
     """The facts of a model, and its card."""
     from asr.model.bundle import load_bundle
 
-    bundle = load_bundle(path)
+    bundle = load_bundle(path, verify=True)
     parameters = sum(weight.numel() for weight in bundle.build_model().parameters())
     facts = {
         "parameters": f"{parameters:,}",
@@ -72,9 +73,28 @@ def _model(path: Path) -> tuple[dict[str, str], str]:
         "units": _units(bundle.config.units.kind, bundle.tokens),
         "features": _features(bundle.config),
         "trained on": _training_data(bundle.config),
+        **_words(bundle),
         "decoding": _decoding(bundle.config),
     }
     return facts, bundle.card
+
+
+def _words(bundle: "Bundle") -> dict[str, str]:
+    """The lexicon and the language model, where there are such; they are checked against the model."""
+    if bundle.lexicon is None and bundle.lm is None:
+        return {}
+    from asr.transcribe.words import open_words
+    from asr.units.kinds import load_units
+
+    units = load_units(bundle.config.units, bundle.tokens, bundle.unit_files)
+    spellings, lm = open_words(units, bundle.lexicon, bundle.lm)
+    words = len({word for word, _ in spellings})
+    facts = {"lexicon": f"{words:,} words, {len(spellings):,} spellings"}
+    if lm is not None:
+        facts["language model"] = (
+            f"{lm.order}-gram of {len(lm.ids):,} words, {len(lm.automaton.words):,} n-grams"
+        )
+    return facts
 
 
 def _units(kind: str, tokens: "Sequence[str]", most: int = 80) -> str:
@@ -107,4 +127,12 @@ def _training_data(config: "Config") -> str:
 
 def _decoding(config: "Config") -> str:
     decoding = config.decoding
-    return "greedy" if decoding.method == "greedy" else f"beam {decoding.beam}, top {decoding.top}"
+    if decoding.method == "greedy":
+        return "greedy"
+    search = f"beam {decoding.beam}, top {decoding.top}"
+    if decoding.method == "beam":
+        return search
+    return (
+        f"words, {search}, language model × {decoding.lm_weight:g}, word score {decoding.word_score:g}, "
+        f"blank score {decoding.blank_score:g}"
+    )

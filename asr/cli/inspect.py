@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asr.cli.transcribe import ModelOption, check_writable, report
+from asr.cli.decoding import ModelOption
+from asr.cli.transcribe import check_writable, report
 from asr.files import printable
 
 if TYPE_CHECKING:

@@ -1,15 +1,25 @@
 """`asr transcribe`: audio files to text."""
 
-import json
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from enum import StrEnum
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from asr.cli.decoding import (
+    BeamOption,
+    DecoderOption,
+    DeviceOption,
+    HotwordOption,
+    LexiconOption,
+    LmOption,
+    LmWeightOption,
+    ModelOption,
+    hotwords_of,
+)
+from asr.cli.formats import SUFFIXES, WHOLE_FILES, Format, written
 from asr.cli.inputs import STDIN, Input, find_audio, output_names
 from asr.errors import AsrError
 from asr.files import printable, write_error, write_text
@@ -17,23 +27,6 @@ from asr.progress import track
 
 if TYPE_CHECKING:
     from asr.transcribe import Failure, Transcript
-
-
-class Format(StrEnum):
-    """How a transcript is written."""
-
-    txt = "txt"
-    json = "json"
-
-
-ModelOption = Annotated[
-    Path, typer.Option("--model", metavar="DIR", envvar="ASR_MODEL", help="Model folder, made by a recipe.")
-]
-BeamOption = Annotated[
-    int | None,
-    typer.Option("--beam", metavar="N", min=0, help="Width of the beam search; 0 is greedy, the fastest."),
-]
-DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 
 
 def transcribe(
@@ -46,7 +39,12 @@ def transcribe(
     output_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write one file for each input there, none to stdout.")
     ] = None,
+    decoder: DecoderOption = None,
     beam: BeamOption = None,
+    lm: LmOption = None,
+    lexicon: LexiconOption = None,
+    lm_weight: LmWeightOption = None,
+    hotword: HotwordOption = None,
     nbest: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="With a beam and json: the N best texts as well.")
     ] = None,
@@ -59,31 +57,51 @@ def transcribe(
     that cannot be read is named on stderr, and the others go on.
 
     txt is the text alone for one FILE or -, and "path: text" for anything more. json is one object a line,
-    with the times of the words in seconds.
+    with the times of the words in seconds. srt and vtt are subtitles, ctm is a line a word, textgrid is for
+    Praat; all but ctm need --output-dir for more than one file.
+
+    A model with a lexicon and a language model of words reads with them. --lm gives it another one, or one
+    to a model of characters that has none.
 
     \b
     Examples:
       asr transcribe meeting.wav --model exp/librispeech_4h/model
       asr transcribe calls/ "more/*.flac" --model DIR --format json > calls.jsonl
-      asr transcribe lectures/ --model DIR --output-dir texts --beam 16
+      asr transcribe lectures/ --model DIR --output-dir subtitles --format srt
+      asr transcribe talk.mp3 --model DIR --lm books.lm --beam 128 --hotword LOVELACE
       curl -s https://example.org/talk.mp3 | asr transcribe - --model DIR
     """
     if (nbest or 1) > 1 and form is not Format.json:
         raise AsrError(f"--nbest {nbest}: the N best texts are written in json only; add --format json")
+    hotwords = hotwords_of(hotword)
     inputs, problems = find_audio(audio)
-    names = output_names(inputs, form.value)
+    alone = len(audio) == 1 and audio[0] == inputs[0].audio  # one FILE or -
+    if form in WHOLE_FILES and output_dir is None and not alone:
+        raise AsrError(
+            f"--format {form.value}: one FILE expected, or a folder for them: add --output-dir DIR"
+        )
+    names = output_names(inputs, SUFFIXES.get(form, form.value))
     if output_dir is not None:
         check_writable(output_dir)
 
     from asr.transcribe import Recogniser
 
-    recogniser = Recogniser.load(model, device, beam=beam, nbest=nbest)
+    recogniser = Recogniser.load(
+        model,
+        device,
+        decoder=decoder,
+        beam=beam,
+        nbest=nbest,
+        lexicon=lexicon,
+        lm=lm,
+        lm_weight=lm_weight,
+        hotwords=hotwords,
+    )
     for problem in problems:
         report(problem)
     results = recogniser.transcribe_files(sources(inputs))
     if output_dir is not None or not sys.stdout.isatty():  # there, the transcripts show the progress
         results = track(results, "transcribing", total=len(inputs))
-    alone = len(audio) == 1 and audio[0] == inputs[0].audio  # one FILE or -
     if output_dir is not None:
         texts = (_text(result, form, prefixed=False) for result in results)
         done = _write(output_dir, names, texts)
@@ -111,34 +129,9 @@ def _text(result: "Transcript | Failure", form: Format, prefixed: bool) -> str |
     if isinstance(result, Failure):
         report(result.reason)
         return None
-    if form is Format.json:
-        return json.dumps(_json(result), ensure_ascii=False)
-    return f"{printable(result.audio)}: {result.text}" if prefixed else result.text
-
-
-def _json(result: "Transcript") -> dict[str, Any]:
-    """One object of the JSON output: seconds to the millisecond, scores and confidences to four places."""
-    words = [
-        {
-            "text": word.text,
-            "start": round(word.start, 3),
-            "end": round(word.end, 3),
-            "confidence": round(word.confidence, 4),
-        }
-        for word in result.words
-    ]
-    line: dict[str, Any] = {
-        "audio": printable(result.audio),
-        "duration": round(result.duration, 3),
-        "text": result.text,
-        "score": round(result.score, 4),
-        "words": words,
-    }
-    if result.alternatives:
-        line["alternatives"] = [
-            {"text": other.text, "score": round(other.score, 4)} for other in result.alternatives
-        ]
-    return line
+    if form is Format.txt and prefixed:
+        return f"{printable(result.audio)}: {result.text}"
+    return written(result, form)
 
 
 def _print(texts: Iterable[str | None]) -> int:

@@ -5,6 +5,8 @@
     tokens.txt          one unit a line; line 1 is CTC's blank
     lexicon.txt, …      what the units need beside their tokens (`UnitsConfig.files`), where they are phones
     cmvn.json           mean and standard deviation of each feature, where `features.cmvn` is "global"
+    words.txt           the words that `decoding.method = "words"` may read, spelled in units (optional)
+    words.lm            a language model of words in its compact form (optional)
     card.md             data, ids, WER: what a reader should know before trusting the model
     bundle.json         version of this layout, sha256 of every file above (`asr.model_folder`)
 
@@ -41,11 +43,14 @@ CONFIG = "config.toml"
 TOKENS = "tokens.txt"
 CMVN = "cmvn.json"
 CARD = "card.md"
+WORDS = "words.txt"
+LANGUAGE_MODEL = "words.lm"
 LAYOUT = Layout(
     FORMAT_VERSION,
     required=(WEIGHTS, CONFIG, TOKENS, CARD),
     again="export the model again",
     maker="recipes/steps/10_export.py",
+    unread=(LANGUAGE_MODEL,),
 )
 
 
@@ -66,6 +71,8 @@ class Bundle:
         cmvn_mean, cmvn_std: (F,) each, where `config.features.cmvn` is "global"; otherwise None.
         weights: the model's `state_dict`.
         card: Markdown about data, ids and WER; `save_bundle` takes its own.
+        lexicon, lm: files of the words and of their language model, which whoever decodes with them opens;
+            None where there is none.
         unit_files: contents by name of what the units need beside the tokens.
     """
 
@@ -75,6 +82,8 @@ class Bundle:
     cmvn_std: NDArray[np.float32] | None
     weights: Mapping[str, Tensor]
     card: str = ""
+    lexicon: Path | None = None
+    lm: Path | None = None
     unit_files: Mapping[str, bytes] = field(default_factory=dict)
 
     def build_model(self) -> AcousticModel:
@@ -101,17 +110,23 @@ def save_bundle(path: Path, bundle: Bundle, card: str) -> None:
     Raises:
         AsrError: the bundle would not load again, or what `asr.model_folder.write_folder` raises.
     """
-    write_folder(path, _contents(bundle, card), LAYOUT)
+    places = {WORDS: bundle.lexicon, LANGUAGE_MODEL: bundle.lm}
+    copies = {name: place for name, place in places.items() if place is not None}
+    write_folder(path, _contents(bundle, card), LAYOUT, copies)
 
 
-def load_bundle(path: Path) -> Bundle:
-    """Read a model folder and check all of it.
+def load_bundle(path: Path, *, verify: bool = False) -> Bundle:
+    """Read a model folder and check all of it, but for the language model, which may be large.
+
+    Args:
+        path: the folder.
+        verify: compare the language model with its checksum too.
 
     Raises:
         AsrError: what `asr.model_folder.read_folder` raises, or parts that do not fit each other; the
             sentence names the file.
     """
-    contents = read_folder(path, LAYOUT)
+    contents = read_folder(path, LAYOUT, verify=verify)
     config = _parse_config(path, contents[CONFIG])
     tokens = parse_text(path / TOKENS, contents[TOKENS], LAYOUT).removesuffix("\n").split("\n")
     check_tokens(tokens, str(path / TOKENS))
@@ -121,7 +136,8 @@ def load_bundle(path: Path) -> Bundle:
     unit_files = {name: contents[name] for name in config.units.files if name in contents}
     check_unit_files(config, unit_files, str(path))
     card = parse_text(path / CARD, contents[CARD], LAYOUT)
-    return Bundle(config, tokens, mean, std, weights, card, unit_files)
+    lexicon, lm = (path / name if name in contents else None for name in (WORDS, LANGUAGE_MODEL))
+    return Bundle(config, tokens, mean, std, weights, card, lexicon, lm, unit_files)
 
 
 def _contents(bundle: Bundle, card: str) -> dict[str, bytes]:

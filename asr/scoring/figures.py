@@ -3,6 +3,7 @@
 import msgspec
 
 from asr.scoring.breakdown import Confusions, by_seconds, by_speaker, by_words, confusions, worst
+from asr.scoring.calibration import Calibration
 from asr.scoring.significance import Interval
 from asr.scoring.wer import Aligned, Report, Tally
 
@@ -47,6 +48,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
         by_speaker, by_words, by_seconds: the same figures of groups of utterances.
         confusions: all word errors with their counts.
         worst: the utterances with the most errors.
+        calibration: whether words are as often right as they are sure; None without confidences.
     """
 
     wer: float
@@ -69,6 +71,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     by_seconds: dict[str, GroupFigures]
     confusions: Confusions
     worst: list[WorstFigures]
+    calibration: Calibration | None = None
 
 
 class PhoneFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +121,7 @@ def phone_figures(report: Report, interval: Interval) -> PhoneFigures:
     )
 
 
-def figures(report: Report, interval: Interval) -> Figures:
+def figures(report: Report, interval: Interval, sure: Calibration | None = None) -> Figures:
     """All figures of a report, ready for `msgspec.json.encode` or `msgspec.to_builtins`."""
     total = report.total
     return Figures(
@@ -142,6 +145,7 @@ def figures(report: Report, interval: Interval) -> Figures:
         by_seconds=_group_figures(by_seconds(report)),
         confusions=confusions(report),
         worst=[_worst_figures(item) for item in worst(report, _WORST)],
+        calibration=sure,
     )
 
 

@@ -23,12 +23,11 @@ import msgspec
 from asr.errors import AsrError
 from asr.files import write_text
 from asr.records import Hypothesis
+from asr.timings import ctm_line
 
 Format = Literal["trn", "text", "jsonl"]
 
 UNKNOWN_SPEAKER = "unknown"
-CHANNEL = "1"
-"""The second column of ctm; the recordings here have one channel."""
 
 _MAX_NAMED = 10
 _TRN_LINE = re.compile(r"(.*)\(([^()\s]+)\)")
@@ -194,8 +193,7 @@ def write_ctm(path: Path, hypotheses: Iterable[Hypothesis]) -> None:
             lines.append(f";; {utt_id}: no words\n")
         for word in sorted(hypothesis.words, key=lambda word: word.start):
             _check_words(path, utt_id, [word.text])
-            start, duration = f"{word.start:.3f}", f"{max(0.0, word.end - word.start):.3f}"
-            lines.append(f"{utt_id} {CHANNEL} {start} {duration} {word.text} {word.confidence:.4f}\n")
+            lines.append(f"{ctm_line(utt_id, word, word.confidence)}\n")
     write_text(path, "".join(lines))
 
 

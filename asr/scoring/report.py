@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len, set_cell_size
 
 from asr.scoring.breakdown import Confusions, by_seconds, by_speaker, by_words, confusions, steps, worst
+from asr.scoring.calibration import Calibration, calibration_lines
 from asr.scoring.significance import Comparison, Interval
 from asr.scoring.wer import Aligned, Report, Tally, Unit
 
@@ -23,13 +24,16 @@ def summary_line(report: Report, interval: Interval) -> str:
     return ", ".join([*rates, count])
 
 
-def text_report(report: Report, interval: Interval, *, details: bool = False) -> str:
+def text_report(
+    report: Report, interval: Interval, *, details: bool = False, sure: Calibration | None = None
+) -> str:
     """A page for people, in lines of at most 80 columns.
 
     Args:
         report: what `score` gave.
         interval: what `bootstrap_interval` gave.
         details: name every speaker and every missing utterance, and show more confusions and alignments.
+        sure: what `calibration` gave, where the words have confidences.
     """
     limit = None if details else 10
     speakers = by_speaker(report)
@@ -42,6 +46,7 @@ def text_report(report: Report, interval: Interval, *, details: bool = False) ->
         _table("speaker, worst first", speakers, limit, report.unit) if len(speakers) > 1 else [],
         _table(f"{report.unit}s in reference", by_words(report), None, report.unit),
         _table("seconds", by_seconds(report), None, report.unit),
+        calibration_lines(sure) if sure else [],
         _confusion_lines(confusions(report), 30 if details else 5),
         *(alignment_lines(item, report.unit) for item in worst(report, 20 if details else 3)),
     ]

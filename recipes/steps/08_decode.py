@@ -1,4 +1,4 @@
-"""Write what the model hears in dev and test: JSON lines with word times, and trn for sclite."""
+"""Tune the decoder on dev where that is asked for, and write what the model hears in dev and test."""
 
 import shutil
 import sys
@@ -6,19 +6,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from recipes.places import is_tuned, language_files
 from recipes.recipe import Recipe
 from recipes.run import run_alone
 
 SERVES = "model"
-PARTS = ("corpus", "decoding")
+PARTS = ("corpus", "decoding", "tuning")
 
 
 def inputs(recipe: Recipe) -> list[Path]:
-    return [recipe.exp / name for name in ("corpus/dev.jsonl", "corpus/test.jsonl", "averaged/bundle.json")]
+    made = [recipe.exp / name for name in ("corpus/dev.jsonl", "corpus/test.jsonl", "averaged/bundle.json")]
+    return made + list(language_files(recipe).values())
 
 
 def outputs(recipe: Recipe) -> list[Path]:
-    return [recipe.exp / "decode"]
+    return [recipe.exp / "decode", *([recipe.exp / "tuned" / "tuned.json"] if is_tuned(recipe) else [])]
 
 
 def begin(recipe: Recipe) -> None:
@@ -28,23 +30,20 @@ def begin(recipe: Recipe) -> None:
 
 def run(recipe: Recipe) -> list[str]:
     from asr.transcribe import Recogniser
+    from asr.transcribe.options import chosen_device
     from recipes.evaluation import decode_set, evaluation_sets, reference_of, references, write_decoded
+    from recipes.tuning import bundle_to_decode, tune_on_dev, tuned_decoding
 
-    config = recipe.config
-    is_beam = config.decoding.method == "beam"
-    recogniser = Recogniser.load(
-        recipe.exp / "averaged",
-        config.training.device,
-        beam=config.decoding.beam if is_beam else 0,
-        top=config.decoding.top,
-        nbest=config.decoding.nbest if is_beam else 1,
-    )
+    bundle = bundle_to_decode(recipe)
+    found = [tune_on_dev(recipe, bundle)] if is_tuned(recipe) else []
+    device = chosen_device(recipe.config.training.device)
+    recogniser = Recogniser(bundle, device, tuned_decoding(recipe))
     told, reference = [], reference_of(recipe)
     for name, utterances in evaluation_sets(recipe).items():
         heard, failed = decode_set(recogniser, utterances, name)
         write_decoded(recipe.exp / "decode", name, references(utterances, reference), heard)
         told.append(f"{name} {len(heard)} utterances" + (f", {failed} failed" if failed else ""))
-    return [f"{'; '.join(told) or 'no dev and no test set'}; {recipe.shown(recipe.exp / 'decode')}"]
+    return [f"{'; '.join(told) or 'no dev and no test set'}; {recipe.shown(recipe.exp / 'decode')}", *found]
 
 
 if __name__ == "__main__":

@@ -32,24 +32,25 @@ def run(recipe: Recipe) -> list[str]:
 
     from asr.config import writes_phones
     from asr.files import write_bytes, write_text
+    from asr.scoring.calibration import calibration
     from asr.scoring.figures import figures, phone_figures
-    from asr.scoring.formats import read_transcripts
     from asr.scoring.pairing import pair
     from asr.scoring.report import text_report
     from asr.scoring.significance import bootstrap_interval
     from asr.scoring.wer import score
     from recipes.card import result_line
-    from recipes.evaluation import evaluation_sets, label, reference_of, references
+    from recipes.evaluation import evaluation_sets, label, read_decoded, reference_of, references, transcripts
 
-    options, folder = recipe.config.scoring, recipe.exp / "score"
-    is_phones = writes_phones(recipe.config.units, recipe.config.decoding)
-    lines, reference = [], reference_of(recipe)
+    config, folder, lines, reference = recipe.config, recipe.exp / "score", [], reference_of(recipe)
+    options, is_phones = config.scoring, writes_phones(config.units, config.decoding)
     for name, utterances in evaluation_sets(recipe).items():
-        heard = read_transcripts(recipe.exp / "decode" / f"{name}.jsonl")
-        report = score(pair(references(utterances, reference), heard), "phone" if is_phones else "word")
+        heard = read_decoded(recipe.exp / "decode", name)
+        pairs = pair(references(utterances, reference), transcripts(heard))
+        report = score(pairs, "phone" if is_phones else "word")
+        sure = calibration(report, heard)
         interval = bootstrap_interval(report, replicates=options.bootstrap, seed=options.seed)
-        write_text(folder / f"{name}.txt", text_report(report, interval, details=True))
-        found = phone_figures(report, interval) if is_phones else figures(report, interval)
+        write_text(folder / f"{name}.txt", text_report(report, interval, details=True, sure=sure))
+        found = phone_figures(report, interval) if is_phones else figures(report, interval, sure)
         write_bytes(folder / f"{name}.json", msgspec.json.format(msgspec.json.encode(found)) + b"\n")
         lines.append(result_line(label(recipe, name), found))
     return [f"reports in {recipe.shown(folder)}", *lines]

@@ -75,7 +75,7 @@ def draw_gradients(
         axis.set_title(f"layer {layer + 1}")
         axis.set_xlabel("lag, ms")
     axes[0].set_ylabel("norm of the gradient, 1 at lag 0")
-    axes[-1].legend(frameon=False, fontsize=8)
+    axes[-1].legend(frameon=False, fontsize=8, title="dotted: before training", title_fontsize=8)
     _save(figure, path)
 
 

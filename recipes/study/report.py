@@ -14,6 +14,7 @@ from recipes.study.pictures import draw_curves, draw_gradients
 from recipes.study.plan import grid_of, questions
 from recipes.study.tables import Runs, errors_table, gradients_table, lengths_table, verdict
 from recipes.study.trial import Result, scored_set
+from recipes.study.workers import processors
 
 CURVES, GRADIENTS, GATES = "curves.png", "gradients.png", "gates.png"
 
@@ -145,4 +146,5 @@ def machine() -> str:
     if cpuinfo.is_file():
         lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
         model = lines[0].partition(":")[2].strip() if lines else model
-    return f"{model}, one thread a run, Python {platform.python_version()}, torch {torch.__version__}"
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
+    return f"{processors()} processors ({model}), one thread a run, {versions}"

@@ -57,6 +57,8 @@ def errors_table(asked: Questions, table: str, runs: Runs) -> str:
         "WER %": lambda s, own: interval([run.wer for run in own if run.wer is not None]),
         f"CER − {label(base, table)}": lambda s, own: "" if s == base else signed(_change(runs, base, s)),
     }
+    if table == "layers":  # whose first column says it
+        del columns["hidden size"]
     lines = [[cell(setting, runs[setting]) for cell in columns.values()] for setting in rows]
     return markdown(list(columns), lines)
 

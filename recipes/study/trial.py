@@ -103,6 +103,7 @@ def run_trial(recipe: Recipe, trial: Trial, commit: str) -> Result:
     def begin(model: AcousticModel) -> None:
         ablate(model, trial.setting.gate)
         before.extend(reach_of_gradients(model, looked_at))
+        _warm_up(model, looked_at[0])
 
     folder = exp / "trials" / trial.name
     trainer = make_trainer(
@@ -135,6 +136,14 @@ def run_trial(recipe: Recipe, trial: Trial, commit: str) -> Result:
     write_bytes(result_path(exp, trial), msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
     shutil.rmtree(folder, ignore_errors=True)
     return result
+
+
+def _warm_up(model: AcousticModel, feats: Tensor) -> None:
+    """Run the model forth and back once: a process compiles its kernels now, and on nobody's clock."""
+    model.eval()  # so that no running average moves
+    model(feats[None], torch.tensor([len(feats)]))[0].sum().backward()
+    model.zero_grad()
+    model.train()
 
 
 def _errors(

@@ -41,7 +41,7 @@ def test_version(run):
     "arguments",
     [
         ["transcribe", "a.wav"],
-        ["transcribe", "a.wav", "--model", "m", "--format", "srt"],
+        ["transcribe", "a.wav", "--model", "m", "--format", "doc"],
         ["transcribe", "a.wav", "--model", "m", "--beam", "-1"],
         ["transcribe", "a.wav", "--model", "m", "--nonsense"],
         ["evaluate", "--model", "m"],

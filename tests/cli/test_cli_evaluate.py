@@ -7,6 +7,7 @@ import soundfile
 
 from asr.scoring.formats import read_transcripts
 from asr.transcribe import Recogniser
+from tests.conftest import SENTENCES
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,15 @@ def test_what_was_heard_is_written_and_scores_the_same(run, tiny_model, subset, 
     refs = [line for file in sorted(subset.rglob("*.trans.txt")) for line in file.read_text().splitlines()]
     (subset.parent / "refs.txt").write_text("\n".join(refs))
     assert run("score", "refs.txt", name).stdout.splitlines()[0] == result.stdout.splitlines()[0]
+
+
+def test_words_are_read_with_a_language_model(run, tiny_model, word_model, subset):
+    options = ["--model", tiny_model, "--lm", word_model / "words.lm", "--beam", "4", "--hyp", "hyp.trn"]
+    result = run("evaluate", "dev", *options)
+    assert result.exit_code == 0, result.stderr
+    heard = {word for hyp in read_transcripts(subset.parent / "hyp.trn") for word in hyp.text.split()}
+    assert heard and heard <= set(SENTENCES.split())
+    assert run("evaluate", "dev", "--model", tiny_model, "--decoder", "words").exit_code == 2
 
 
 def test_several_folders_are_one_set(run, tiny_model, subset):

@@ -52,6 +52,17 @@ def test_a_model_with_other_settings(run, tmp_path, random_bundle):
         assert fact in result.stdout
 
 
+def test_a_model_of_words(run, word_model):
+    result = run("info", word_model)
+    assert result.exit_code == 0
+    for fact in (
+        "9 words, 9 spellings",
+        "2-gram of 10 words, ",
+        "words, beam 12, top 8, language model × 0.5, word score 1",
+    ):
+        assert fact in result.stdout
+
+
 @pytest.mark.parametrize(("names", "status"), [(["a.wav", "bad.wav"], 1), (["bad.wav", "empty"], 2)])
 def test_what_cannot_be_read_is_named_and_the_rest_is_shown(run, tmp_path, names, status):
     soundfile.write(tmp_path / "a.wav", np.zeros(16000), 16000)

@@ -13,6 +13,7 @@ import soundfile
 import asr.files
 from asr.cli.inputs import Input, find_audio, output_names
 from asr.transcribe import Recogniser
+from tests.conftest import SENTENCES
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +99,54 @@ def test_the_n_best_texts(run, tiny_model, sounds):
     scores = [other["score"] for other in line["alternatives"]]
     assert len(scores) == 3 and scores == sorted(scores, reverse=True)
     assert line["alternatives"][0] == {"text": line["text"], "score": line["score"]}
+
+
+# --- words and times ---------------------------------------------------------------------------------------
+
+
+def test_a_model_of_words_reads_words_with_scores_of_both_models(run, word_model, tiny_model, sounds):
+    options = ["--nbest", "3", "--format", "json"]
+    line = json.loads(run("transcribe", "sounds/a.flac", "--model", word_model, *options).stdout)
+    assert line["text"] == " ".join(word["text"] for word in line["words"])
+    assert [list(other) for other in line["alternatives"]] == [["text", "score", "acoustic", "lm"]] * 3
+    lm = word_model / "words.lm"
+    other = run("transcribe", "sounds/a.flac", "--model", tiny_model, "--lm", lm, "--lm-weight", "0.5")
+    assert other.exit_code == 0 and set(other.stdout.split()) <= set(SENTENCES.split())
+
+
+def test_hotwords_are_words_with_or_without_a_weight(run, word_model, sounds, recogniser):
+    heard = recogniser.transcribe("sounds/a.flac").words[0].text
+    options = ["--model", word_model, "--hotword", "GO", "--hotword", f"{heard}:50"]
+    assert heard in run("transcribe", "sounds/a.flac", *options).stdout.split()
+    for wrong in ("ZEBRA:much", ":3"):
+        result = run("transcribe", "sounds/a.flac", "--model", word_model, "--hotword", wrong)
+        assert result.exit_code == 2 and "WORD or WORD:NATS expected" in result.stderr
+
+
+def test_ctm_has_a_line_for_each_word_of_each_file(run, word_model, sounds):
+    lines = run("transcribe", "sounds", "--model", word_model, "--format", "ctm").stdout.splitlines()
+    results = list(Recogniser.load(word_model).transcribe_files(ALL))
+    assert len(lines) == sum(len(result.words) for result in results) > 4
+    first = results[0].words[0]
+    name, channel, start, _, text, confidence = lines[0].split()
+    assert (name, channel, text) == ("a", "1", first.text)
+    assert float(start) == pytest.approx(first.start, abs=1e-3)
+    assert float(confidence) == pytest.approx(first.confidence, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("form", "begin"), [("srt", "1\n00:00:0"), ("vtt", "WEBVTT\n"), ("textgrid", "File type")]
+)
+def test_subtitles_and_textgrids(run, tiny_model, sounds, form, begin):
+    options = ["--model", tiny_model, "--format", form]
+    alone = run("transcribe", "sounds/a.flac", *options)
+    assert alone.exit_code == 0 and alone.stdout.startswith(begin)
+    refused = run("transcribe", "sounds", *options)
+    assert refused.exit_code == 2 and "add --output-dir" in refused.stderr
+    assert run("transcribe", "sounds", *options, "--output-dir", "made").exit_code == 0
+    suffix = {"textgrid": "TextGrid"}.get(form, form)
+    assert (sounds.parent / "made" / f"a.{suffix}").read_text() == alone.stdout
+    assert len(list((sounds.parent / "made").rglob(f"*.{suffix}"))) == 4
 
 
 def test_the_model_may_stand_in_the_environment(run, tiny_model, sounds, monkeypatch):

@@ -15,8 +15,7 @@ import safetensors.torch
 import torch
 
 from asr.errors import AsrError
-from asr.model import bundle as bundle_module
-from asr.model.bundle import load_bundle, save_bundle
+from asr.model.bundle import FORMAT_VERSION, load_bundle, save_bundle
 from asr.recurrent import CELLS
 
 
@@ -335,4 +334,4 @@ def test_a_pickle_with_a_matching_checksum_is_refused_too(folder, tmp_path):
 
 
 def test_the_version_of_the_layout_is_written(tiny_model):
-    assert json.loads((tiny_model / "bundle.json").read_text())["format"] == bundle_module.FORMAT_VERSION
+    assert json.loads((tiny_model / "bundle.json").read_text())["format"] == FORMAT_VERSION

@@ -92,3 +92,16 @@ def test_a_word_that_nothing_pronounces_stops_before_training(
     assert other.run("--set", "units.letter_to_sound=false") == 1
     told = capsys.readouterr()
     assert "MAT: not in the lexicon of 8 words" in told.err and "06_train" not in told.out
+
+
+def test_phones_become_words_with_a_language_model(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    import asr
+
+    settings = ("language_model.source=transcripts", "language_model.order=2", "decoding.method=words")
+    ran = rerun(made, capsys, "--set", *settings, "tuning.lm_weights=[0.5, 1.0]")
+    assert ran == ["05_language_model", "08_decode", "09_score", "10_export"]
+    heard = asr.load(made.exp / "model").transcribe(made.root / "test-0.wav")
+    row = json.loads((made.exp / "decode" / "test.jsonl").read_text().splitlines()[0])
+    assert heard.text == row["text"] == " ".join(word.text for word in heard.words)
+    assert set(heard.text.split()) <= {"THE", "CAT", "SAT", "ON", "A"}
+    assert "wer" in json.loads((made.exp / "score" / "test.json").read_text())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from asr.units.pieces import WORD_START
-from tests.recipes.test_steps import Made
+from tests.recipes.test_steps import Made, rerun
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +39,18 @@ def test_the_exported_model_writes_words(made: Made, tmp_path: Path) -> None:
     row = json.loads((made.exp / "decode" / "test.jsonl").read_text().splitlines()[0])
     assert heard.text == row["text"] and WORD_START not in heard.text
     assert recogniser.units.decode(recogniser.units.encode("THE CAT SAT")) == "THE CAT SAT"
+
+
+def test_pieces_are_read_as_words_with_a_language_model(
+    made: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import asr
+
+    settings = ("language_model.source=transcripts", "language_model.order=2", "decoding.method=words")
+    ran = rerun(made, capsys, "--set", *settings, "tuning.lm_weights=[0.5, 1.0]")
+    assert ran == ["05_language_model", "08_decode", "09_score", "10_export"]
+    heard = asr.load(made.exp / "model").transcribe(made.root / "test-0.wav")
+    row = json.loads((made.exp / "decode" / "test.jsonl").read_text().splitlines()[0])
+    assert heard.text == row["text"] == " ".join(word.text for word in heard.words)
+    assert set(heard.text.split()) <= {"THE", "CAT", "SAT", "ON", "A"}
+    assert "wer" in json.loads((made.exp / "score" / "test.json").read_text())

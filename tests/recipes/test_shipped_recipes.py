@@ -65,7 +65,7 @@ def test_a_recipe_builds_its_model(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["quickstart", "gru_study"])
 def test_the_steps_form_a_chain_in_order(name: str) -> None:
-    recipe = open_recipe(name)
+    recipe = open_recipe(name, ["language_model.source=transcripts"])
     steps = steps_of(recipe)
     numbers = [step.number for step in steps]
     assert numbers == sorted(set(numbers))
@@ -74,6 +74,11 @@ def test_the_steps_form_a_chain_in_order(name: str) -> None:
         assert set(step.inputs(recipe)) <= made, step.name
         made |= set(step.outputs(recipe))
     assert [step.number for step in earlier_steps(steps[-1], recipe, steps)] == numbers[:-1]
+
+
+def test_nothing_depends_on_a_language_model_that_there_is_not() -> None:
+    steps, recipe = load_steps(), open_recipe("quickstart", ["language_model.source=none"])
+    assert 5 not in [step.number for step in earlier_steps(steps[-1], recipe, steps)]
 
 
 def test_training_may_go_on_with_the_settings_that_the_trainer_allows() -> None:

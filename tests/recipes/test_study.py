@@ -3,9 +3,11 @@
 import itertools
 import json
 import math
+import multiprocessing
 import re
 import statistics
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -24,12 +26,11 @@ from asr.model.acoustic import AcousticModel  # noqa: E402
 from asr.training.trainer import Trainer  # noqa: E402
 from recipes import run  # noqa: E402
 from recipes.recipe import open_recipe  # noqa: E402
-from recipes.study import plan  # noqa: E402
+from recipes.study import plan, workers  # noqa: E402
 from recipes.study.gradients import lag_below, reach_of_gradients  # noqa: E402
 from recipes.study.intervals import difference, estimate  # noqa: E402
 from recipes.study.lengths import arrange  # noqa: E402
 from recipes.study.trial import Result, read_result, run_trial  # noqa: E402
-from recipes.study.workers import run_trials  # noqa: E402
 
 CONFIG = """
 [corpus]
@@ -142,8 +143,8 @@ def test_what_has_ended_is_not_done_again(study: Study, capsys: pytest.CaptureFi
     assert study.run() == 0
     lines = capsys.readouterr().out
     assert "11_trials: runs again, study.grid was 'other' and is 'tiny'" in lines
-    for path, time in kept.items():
-        assert path == one or path.stat().st_mtime_ns == time
+    for path, written in kept.items():
+        assert path == one or path.stat().st_mtime_ns == written
     again = json.loads(one.read_text())
     assert again["cer"] == before["cer"] and again["updates"] == before["updates"]
 
@@ -183,14 +184,30 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_result(
     assert [p.loss for p in went_on.curve] == [p.loss for p in whole.curve]
 
 
-def test_runs_side_by_side_give_what_one_after_another_gives(study: Study) -> None:
+def test_runs_side_by_side_give_what_one_after_another_gives(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = open_recipe(str(study.folder), exp=study.exp)
     trials = [r.trial for r in study.results() if r.trial.setting.epochs][:2]
     before = [read_result(study.exp, trial) for trial in trials]
     for trial in trials:
         (study.exp / "trials" / f"{trial.name}.json").unlink()
-    after = run_trials(recipe, trials, "here", processes=2)
+
+    def interrupted(*_) -> None:
+        until = time.monotonic() + 300
+        while time.monotonic() < until and not any((study.exp / "trials").glob("*/metrics.jsonl")):
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(workers, "_next", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            workers.run_trials(recipe, trials, "here", processes=2)
+    assert not multiprocessing.active_children()
+
+    after = workers.run_trials(recipe, trials, "here", processes=2)
     assert [(r.trial, r.cer, r.updates) for r in after] == [(r.trial, r.cer, r.updates) for r in before]
+    assert not [path for path in (study.exp / "trials").iterdir() if path.is_dir()]
 
 
 def test_weights_that_run_away_are_a_result(study: Study) -> None:

@@ -1,0 +1,44 @@
+"""Estimate, download or open the language model of words, and spell its words in the model's units."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from recipes.places import language_files, language_sources
+from recipes.recipe import Recipe
+from recipes.run import run_alone
+
+SERVES = "model"
+PARTS = ("units", "language_model")
+
+
+def inputs(recipe: Recipe) -> list[Path]:
+    if not language_files(recipe):
+        return []
+    made = [recipe.exp / "tokens.txt", *recipe.unit_files, recipe.exp / "corpus" / "dev.jsonl"]
+    return [*made, *language_sources(recipe)]
+
+
+def outputs(recipe: Recipe) -> list[Path]:
+    return list(language_files(recipe).values())
+
+
+def run(recipe: Recipe) -> list[str]:
+    from asr.files import write_text
+    from asr.units.spellings import format_spellings
+    from recipes.language import foretold, make_model, spelled, units_of
+
+    files = language_files(recipe)
+    if not files:
+        return ["no language model; language_model.source can name one"]
+    model, units = make_model(recipe), units_of(recipe)
+    spellings = spelled(model.vocabulary[3:], units)
+    model.save(files["lm"], recipe.config.language_model.bits)
+    write_text(files["lexicon"], format_spellings(spellings, units.tokens))
+    size = f"{len(spellings)} spellings, {model.order}-gram with {len(model.automaton.words)} n-grams"
+    return [f"{size}; {foretold(recipe, model)}; {recipe.shown(files['lm'].parent)}"]
+
+
+if __name__ == "__main__":
+    run_alone(__file__)
