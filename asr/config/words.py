@@ -1,0 +1,104 @@
+"""From log-probabilities to words and figures: language model, search, its tuning, scoring."""
+
+import math
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from asr.config.part import Fraction, Natural, NonNegativeFloat, Part, Positive, PositiveFloat
+
+LmSource = Literal[
+    "none",
+    "transcripts",
+    "text",
+    "file",
+    "librispeech-lm-norm",
+    "3-gram.pruned.1e-7",
+    "3-gram.pruned.3e-7",
+    "4-gram",
+]
+
+
+class LanguageModelConfig(Part, frozen=True, kw_only=True):
+    """The n-gram model of words that `decoding.method = "words"` reads with; its words are the lexicon.
+
+    source: `none`; estimated from the training `transcripts`, from the `text` in `files`, or from
+        `librispeech-lm-norm`, the text of LibriSpeech (OpenSLR 11); a model that is there, the `file` in
+        `files`; or one of LibriSpeech's own, by its name there. What is LibriSpeech's is downloaded to the
+        folder of the corpus.
+    files: texts with a sentence a line, plain, .gz or .xz, or one model, .arpa, .arpa.gz or .lm; beside the
+        configuration.
+    order, vocabulary, cutoffs: of a model that is estimated: the longest n-gram; how many of the most
+        frequent words it keeps, 0 for all; n-grams of order 2, 3, … that occur this often are left out.
+    prune: growth of perplexity that is not worth an n-gram; 0 keeps all of them.
+    bits: of a log-probability on disk.
+    """
+
+    source: LmSource = "none"
+    files: tuple[str, ...] = ()
+    order: Annotated[int, Meta(ge=1, le=9)] = 3
+    vocabulary: Natural = 0
+    cutoffs: tuple[Natural, ...] = ()
+    prune: Fraction = 0.0
+    bits: Literal[8, 16, 32] = 16
+
+
+class DecodingConfig(Part, frozen=True, kw_only=True):
+    """Log-probabilities to text.
+
+    method: `greedy`; `beam`, a prefix beam search for units; `words`, the words of a lexicon with a language
+        model.
+    beam: hypotheses that are kept from frame to frame.
+    top: classes of a frame by which a hypothesis may grow.
+    nbest: texts that are returned.
+
+    The others are for words alone.
+
+    threshold: nats by which a hypothesis may be behind the best.
+    class_threshold: nats by which a class may be behind the best of its frame for hypotheses to grow by it.
+    lm_weight: factor of the language model's logarithms.
+    word_score: nats for each word.
+    unk_score: nats for a word of the lexicon that the language model does not know, beside its `<unk>`.
+    spelled_word_score, spelled_unit_score: nats for a word outside the lexicon that is spelled by characters,
+        and for each of them; with -inf, words outside the lexicon are never read.
+    blank_score: nats added to the blank of every frame; below 0 for a model that is too sure of it.
+    confidence: weights of the map from evidence to confidence (`asr.decoding.readings.confidences`).
+    """
+
+    method: Literal["greedy", "beam", "words"] = "greedy"
+    beam: Positive = 16
+    top: Positive = 8
+    nbest: Positive = 1
+    threshold: PositiveFloat = 20.0
+    class_threshold: PositiveFloat = math.inf
+    lm_weight: NonNegativeFloat = 0.8
+    word_score: float = 0.0
+    unk_score: float = -10.0
+    spelled_word_score: float = -math.inf
+    spelled_unit_score: Annotated[float, Meta(le=0)] = 0.0
+    blank_score: float = 0.0
+    confidence: tuple[float, NonNegativeFloat, NonNegativeFloat] = (0.0, 1.0, 0.0)
+
+
+class TuningConfig(Part, frozen=True, kw_only=True):
+    """Values of `decoding` that are tried on dev where `decoding.method = "words"`; the best are used.
+
+    lm_weights, word_scores: every pair of them is tried.
+    blank_scores, beams: tried with the best pair, one after the other. Of the beams the smallest is taken
+        whose WER is within `tolerance` of the best, in percentage points.
+    utterances: of dev that are decoded, evenly spread; 0 takes all.
+    """
+
+    lm_weights: tuple[NonNegativeFloat, ...] = ()
+    word_scores: tuple[float, ...] = ()
+    blank_scores: tuple[float, ...] = ()
+    beams: tuple[Positive, ...] = ()
+    tolerance: NonNegativeFloat = 0.1
+    utterances: Natural = 0
+
+
+class ScoringConfig(Part, frozen=True, kw_only=True):
+    """Bootstrap of the confidence interval."""
+
+    bootstrap: Positive = 1000
+    seed: Natural = 1
