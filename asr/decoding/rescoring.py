@@ -5,8 +5,8 @@
 
 What the search gave for sound and word counts stays; its language model's part is replaced. The two models
 are mixed word by word in the probability domain, as n-gram models are (`asr.lm.interpolate`): the mixture is
-a language model itself, whose perplexity can be measured, and a word that one of them finds nearly impossible
-costs no more than the other's opinion times its share. A mean of logarithms would let that one veto it.
+a language model itself, whose perplexity can be measured, and whose share a held-out text can teach before
+anything is decoded.
 """
 
 from collections.abc import Sequence
