@@ -9,7 +9,7 @@ long as the sequence is kept.
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.compiled import compiled_fast, compiled_part, inlined_fast
+from asr.compiled import compiled_fast, compiled_part, compiled_part_fast
 from asr.recurrent.forward import CHUNK, GRU, LSTM, RESET_AFTER, shared_sums
 from asr.recurrent.nonlinear import tanh
 from asr.recurrent.product import Array, multiply, pack, room
@@ -130,7 +130,7 @@ def _collect(
         _add_rows(behind, grad_candidate)
 
 
-@inlined_fast
+@compiled_part_fast
 def _add_rows(rows: Array, total: Array) -> None:
     """The sum of the rows, added to `total` (1, …)."""
     total_row = total[0]
@@ -143,7 +143,7 @@ def _add_rows(rows: Array, total: Array) -> None:
 # Each loop touches few arrays, as in `forward`.
 
 
-@inlined_fast
+@compiled_part_fast
 def _gru(gates: Array, before: Array, carried: Array, grads: Array) -> None:
     """∂loss/∂a_z and ∂loss/∂a_h; of g = ∂loss/∂h_t the first of the four ways to h_{t-1}."""
     size, one = before.shape[1], np.float32(1)
@@ -157,7 +157,7 @@ def _gru(gates: Array, before: Array, carried: Array, grads: Array) -> None:
             g[j] *= one - z[j]
 
 
-@inlined_fast
+@compiled_part_fast
 def _reset(gates: Array, before: Array, through: Array, carried: Array, grads: Array, behind: Array) -> None:
     """With ∂loss/∂(r ∗ h_{t-1}): ∂loss/∂a_r, the second way, and r ∗ h_{t-1} again."""
     size, one = before.shape[1], np.float32(1)
@@ -171,7 +171,7 @@ def _reset(gates: Array, before: Array, through: Array, carried: Array, grads: A
             way[j] += d_product[j] * r[j]
 
 
-@inlined_fast
+@compiled_part_fast
 def _reset_after(
     gates: Array, recurrents: Array, before: Array, carried: Array, grads: Array, behind: Array
 ) -> None:
@@ -190,7 +190,7 @@ def _reset_after(
             d_recurrent[j] = d_a_h[j] * r[j]
 
 
-@inlined_fast
+@compiled_part_fast
 def _lstm(gates: Array, before: Array, carried: Array, carried_memory: Array, grads: Array) -> None:
     """`before` is c_{t-1}."""
     size, one = before.shape[1], np.float32(1)
@@ -216,7 +216,7 @@ def _lstm(gates: Array, before: Array, carried: Array, carried_memory: Array, gr
             d_c[j] *= f[j]
 
 
-@inlined_fast
+@compiled_part_fast
 def _rnn(gates: Array, carried: Array, grads: Array) -> None:
     one = np.float32(1)
     for n in range(len(gates)):

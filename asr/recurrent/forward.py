@@ -15,7 +15,7 @@ G sums a unit, D directions. `x[a:b, c:d]`, with both slices, gives numba one ki
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.compiled import compiled_fast, compiled_part, inlined_fast
+from asr.compiled import compiled_fast, compiled_part, compiled_part_fast
 from asr.recurrent.nonlinear import sigmoid, tanh
 from asr.recurrent.product import Array, multiply, pack_turned, room
 
@@ -126,7 +126,7 @@ def _chunk(counts: NDArray[np.int64], direction: int, step: int, begin: int, end
     return begin, end
 
 
-@inlined_fast
+@compiled_part_fast
 def _copy(source: Array, target: Array) -> None:
     """The first rows of a matrix, as many as the other has."""
     for n in range(len(target)):
@@ -139,7 +139,7 @@ def _copy(source: Array, target: Array) -> None:
 # the compiler gives up and takes one unit at a time.
 
 
-@inlined_fast
+@compiled_part_fast
 def _reset(gates: Array, before: Array, reset_state: Array) -> None:
     """r_t, and r_t ∗ h_{t-1}."""
     size = before.shape[1]
@@ -150,7 +150,7 @@ def _reset(gates: Array, before: Array, reset_state: Array) -> None:
             through[j] = r[j] * old[j]
 
 
-@inlined_fast
+@compiled_part_fast
 def _gru(gates: Array, before: Array, hidden: Array) -> None:
     size = before.shape[1]
     for n in range(len(gates)):
@@ -163,7 +163,7 @@ def _gru(gates: Array, before: Array, hidden: Array) -> None:
             new[j] = old[j] + z[j] * (candidate[j] - old[j])
 
 
-@inlined_fast
+@compiled_part_fast
 def _reset_after(gates: Array, recurrents: Array, before: Array, hidden: Array) -> None:
     size = before.shape[1]
     for n in range(len(gates)):
@@ -178,7 +178,7 @@ def _reset_after(gates: Array, recurrents: Array, before: Array, hidden: Array) 
             new[j] = candidate[j] + z[j] * (old[j] - candidate[j])
 
 
-@inlined_fast
+@compiled_part_fast
 def _lstm(gates: Array, hidden: Array, memory: Array) -> None:
     size = hidden.shape[1]
     for n in range(len(gates)):
@@ -197,7 +197,7 @@ def _lstm(gates: Array, hidden: Array, memory: Array) -> None:
             new[j] = o[j] * tanh(c[j])
 
 
-@inlined_fast
+@compiled_part_fast
 def _rnn(gates: Array, hidden: Array) -> None:
     for n in range(len(gates)):
         gate, new = gates[n], hidden[n]

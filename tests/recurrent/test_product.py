@@ -4,6 +4,7 @@ import numba
 import numpy as np
 import pytest
 
+from asr.recurrent import product as product_module
 from asr.recurrent.product import ROWS, WIDTH, multiply, pack, pack_turned, room
 
 
@@ -61,3 +62,24 @@ def test_row_is_the_same_bytes_in_any_company():
         alone = framed(np.zeros((1, 70), np.float32))
         product(framed(a[n : n + 1]), b, False, framed(np.zeros((1, 70))), alone)
         assert (alone[0] == together[n]).all()
+
+
+@pytest.mark.parametrize(
+    ("features", "machine", "expected"),
+    [
+        ({"avx2": True, "avx512f": True}, "x86_64", (16, 32)),
+        ({"avx2": True, "avx512f": False}, "AMD64", (8, 16)),
+        ({}, "x86_64", (4, 16)),
+        ({}, "arm64", (4, 32)),
+        (None, "aarch64", (4, 32)),
+    ],
+)
+def test_registers_of_processors(features, machine, expected, monkeypatch):
+    def ask():
+        if features is None:
+            raise RuntimeError("LLVM cannot tell")
+        return features
+
+    monkeypatch.setattr(product_module.llvm, "get_host_cpu_features", ask)
+    monkeypatch.setattr(product_module.platform, "machine", lambda: machine)
+    assert product_module._vectors() == expected
