@@ -48,8 +48,9 @@ class State:
         self.model, self.folder = model, folder
         self._decay = ema
         self._averages = {n: p.detach().clone() for n, p in model.named_parameters()} if ema else {}
-        decays = [p for p in model.parameters() if p.dim() > 1]
-        others = [p for p in model.parameters() if p.dim() <= 1]
+        named = list(model.named_parameters())
+        decays = [p for name, p in named if _is_weight(name, p)]
+        others = [p for name, p in named if not _is_weight(name, p)]
         self.optimiser = torch.optim.AdamW(
             [{"params": decays, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}],
             lr=learning_rate,
@@ -128,3 +129,8 @@ class State:
 def _part(tensors: Tensors, prefix: str) -> dict[str, Tensor]:
     """The tensors whose names begin with `prefix`, without it."""
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def _is_weight(name: str, parameter: nn.Parameter) -> bool:
+    """Whether this is a matrix: not a bias or a norm's scale, which have a row for each direction."""
+    return parameter.dim() > 1 and "bias" not in name and "norm" not in name
