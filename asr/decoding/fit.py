@@ -9,8 +9,8 @@ MISFIT_NATS = 1.6
 """Mean loss a frame, in nats, above which a window of frames does not fit.
 
 Calibrated by `benchmarks/alignment.py --misfit` (docs/decoding.md, "Does the text fit?"): with a model that
-misreads three words of four, right texts of half a minute lose hardly ever more; a model that hears nearly
-everything loses a tenth of it. A model that hears hardly anything loses more on the right text.
+misreads three words of four, right texts of half a minute lose hardly ever more; the quickstart's loses
+0.1 to 0.2. A model that hears hardly anything may lose more on the right text.
 """
 
 
