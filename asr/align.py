@@ -8,13 +8,16 @@ from numpy.typing import NDArray
 
 from asr.corpus.text import normalise
 from asr.decoding.alignment import align_states
-from asr.decoding.fit import MISFIT_NATS, first_misfit
+from asr.decoding.fit import MISFIT_NATS, first_misfit, frame_losses, heard_log_probs
 from asr.errors import AsrError
 from asr.transcribe import Recogniser
 from asr.units.pieces import WORD_START
 
 FIT_SECONDS = 5.0
 """Stretch over which a text is expected to fit (see `first_misfit`)."""
+EDGE_SECONDS = 0.03
+"""CTC is sure of a unit in the middle of its sound: a unit begins so much before its first frame and ends so
+much after its last, as far as its neighbours leave room. Measured by `benchmarks/alignment.py`."""
 
 
 class AlignedUnit(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,10 +73,9 @@ def align(
     names = [recogniser.bundle.tokens[unit].removeprefix(WORD_START) for unit in ids]
     log_probs, times, duration = recogniser.log_probs(audio)
     states = align_states(log_probs, ids)
-    classes = np.where(states % 2 == 1, np.array(ids)[np.minimum(states // 2, len(ids) - 1)], 0)
-    heard = log_probs[np.arange(len(states)), classes]
+    heard = heard_log_probs(log_probs, ids, states)
     window = max(1, round(FIT_SECONDS / recogniser.frame_seconds))
-    place = first_misfit(log_probs.max(axis=1) - heard, window, max_misfit)
+    place = first_misfit(frame_losses(log_probs, ids, states), window, max_misfit)
     if place is not None:
         number = numbers[min(int(states[place]) // 2, len(ids) - 1)] + 1
         raise AsrError(
@@ -81,7 +83,15 @@ def align(
             f"({normal.split()[number - 1]}): words were left out of one of them, or another text was "
             "read; correct the text or cut the audio there, or allow more with --max-misfit"
         )
-    units = _units(names, states, heard, times, recogniser.frame_seconds, duration)
+    spoken = np.array(ids) != boundary
+    begins, ends = unit_times(states, spoken, times, recogniser.frame_seconds, duration)
+    scores = _unit_scores(states, heard)
+    units = [
+        AlignedUnit(text=name, start=start, end=end, score=score)
+        for name, start, end, score in zip(
+            names, begins.tolist(), ends.tolist(), scores.tolist(), strict=True
+        )
+    ]
     words = [
         _word(
             text, [unit for unit, of, i in zip(units, numbers, ids, strict=True) if of == n and i != boundary]
@@ -101,25 +111,49 @@ def _word_numbers(ids: list[int], names: list[str], boundary: int | None) -> lis
     return numbers
 
 
-def _units(
-    names: list[str],
+def unit_times(
     states: NDArray[np.int64],
-    heard: NDArray[np.float64],
+    spoken: NDArray[np.bool_],
     times: NDArray[np.float64],
     frame_seconds: float,
     duration: float,
-) -> list[AlignedUnit]:
+    edge_seconds: float = EDGE_SECONDS,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """When each unit begins and ends, in seconds.
+
+    Args:
+        states: (T,) from `align_states`.
+        spoken: (U,) whether a unit has a sound; a boundary between words has none and keeps its frames.
+        times: (T,) the second at which each frame begins.
+        frame_seconds: length of a frame.
+        duration: of the audio; nothing ends later.
+        edge_seconds: see `EDGE_SECONDS`. Between two units the beginning of the second is moved first,
+            because CTC is later with a beginning than it is early with an end.
+
+    Returns:
+        Beginnings and ends, (U,) each. Spoken units do not overlap.
+    """
+    first, last = _first_and_last(states)
+    begins, ends = np.minimum(times[first], duration), np.minimum(times[last] + frame_seconds, duration)
+    floor = np.concatenate(([0.0], ends[spoken][:-1]))
+    begins[spoken] = np.maximum(begins[spoken] - edge_seconds, np.minimum(floor, begins[spoken]))
+    roof = np.append(begins[spoken][1:], duration)
+    ends[spoken] = np.minimum(ends[spoken] + edge_seconds, np.maximum(roof, ends[spoken]))
+    return begins, ends
+
+
+def _unit_scores(states: NDArray[np.int64], heard: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(U,) the mean log-probability of each unit's frames."""
+    first, last = _first_and_last(states)
+    return np.array([heard[begin : end + 1].mean() for begin, end in zip(first, last, strict=True)])
+
+
+def _first_and_last(states: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The first and the last frame of each unit, (U,) each; a unit's frames are one run."""
     frames = np.flatnonzero(states % 2 == 1)
-    begins = np.flatnonzero(np.diff(states[frames] // 2, prepend=-1))
-    ends = np.append(begins[1:], len(frames))
-    return [
-        AlignedUnit(
-            text=name,
-            start=min(float(times[frames[begin]]), duration),
-            end=min(float(times[frames[end - 1]]) + frame_seconds, duration),
-            score=float(heard[frames[begin:end]].mean()),
-        )
-        for name, begin, end in zip(names, begins, ends, strict=True)
+    units = states[frames] // 2
+    return frames[np.flatnonzero(np.diff(units, prepend=-1))], frames[
+        np.flatnonzero(np.diff(units, append=-1))
     ]
 
 

@@ -10,6 +10,7 @@ from asr.align import AlignedWord, align
 from asr.corpus.summary import Summary
 from asr.errors import AsrError
 from asr.features.audio import read_audio
+from asr.features.pauses import HOP_SECONDS, quiet_hops
 from asr.progress import track
 from asr.records import Utterance
 from asr.transcribe import Recogniser
@@ -19,11 +20,6 @@ PAUSE_SECONDS = 0.2
 """A pause is quiet for so long; what is shorter may be a stop within a word."""
 SHORTEST = 1.0
 """Seconds of the shortest piece."""
-QUIET_DB, LOUD_DB, FLOOR_DB = 25.0, 12.0, 6.0
-"""Quiet is what lies `QUIET_DB` below the mean power of the utterance. In noise, it is what lies up to
-`FLOOR_DB` above the quietest tenth, but still `LOUD_DB` below the mean."""
-
-_HOP_SECONDS = 0.01
 
 
 def cut_long(
@@ -107,19 +103,13 @@ def find_pauses(
         sample_rate: in Hz.
         words: with times, in seconds from the beginning of the waveform.
     """
-    hop = round(_HOP_SECONDS * sample_rate)
-    frames = waveform[: len(waveform) - len(waveform) % hop].reshape(-1, hop)
-    power = np.square(frames).mean(axis=1, dtype=np.float64)
-    if not power.any():
-        return {}
-    quiet, loud = power.mean() * 10 ** (-QUIET_DB / 10), power.mean() * 10 ** (-LOUD_DB / 10)
-    threshold = np.clip(np.quantile(power, 0.1) * 10 ** (FLOOR_DB / 10), quiet, loud)
+    quiet = quiet_hops(waveform, sample_rate)
     pauses = {}
     for number in range(1, len(words)):
-        first = round(words[number - 1].end / _HOP_SECONDS)
-        begin, length = _longest_run(power[first : round(words[number].start / _HOP_SECONDS)] < threshold)
-        if length * _HOP_SECONDS >= PAUSE_SECONDS:
-            pauses[round((first + begin + length / 2) * _HOP_SECONDS, 3)] = number
+        first = round(words[number - 1].end / HOP_SECONDS)
+        begin, length = _longest_run(quiet[first : round(words[number].start / HOP_SECONDS)])
+        if length * HOP_SECONDS >= PAUSE_SECONDS:
+            pauses[round((first + begin + length / 2) * HOP_SECONDS, 3)] = number
     return pauses
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from asr.decoding.alignment import align_states
-from asr.decoding.fit import first_misfit
+from asr.decoding.fit import first_misfit, frame_losses, window_losses
 
 
 def _spoken(ids, seed=0):
@@ -45,3 +45,14 @@ def test_a_paragraph_that_was_not_said_is_found():
 
 def test_no_frames_have_no_misfit():
     assert first_misfit(np.zeros(0), 125) is None
+
+
+def test_a_frame_loses_what_the_alignment_is_less_probable_than_the_best_class():
+    log_probs = np.log([[0.7, 0.2, 0.1], [0.3, 0.6, 0.1], [0.5, 0.2, 0.3]])
+    losses = frame_losses(log_probs, [1, 2], np.array([0, 1, 3]))
+    np.testing.assert_allclose(losses, [0, 0, np.log(0.5 / 0.3)], atol=1e-12)
+
+
+def test_windows_have_the_mean_of_their_frames_and_a_short_text_has_one():
+    np.testing.assert_allclose(window_losses(np.array([0.0, 3.0, 1.0, 2.0]), 2), [1.5, 2.0, 1.5])
+    np.testing.assert_allclose(window_losses(np.array([1.0, 2.0]), 5), [1.5])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asr.features.pauses import TAIL_SECONDS, cut_at_pauses
+from asr.features.pauses import TAIL_SECONDS, cut_at_pauses, quiet_hops
 
 RATE = 1000
 
@@ -56,3 +56,18 @@ def test_a_short_stop_is_no_pause():
 
 def test_no_sound_is_one_empty_piece():
     assert [len(piece) for piece in cut_at_pauses([], RATE, 30.0)] == [0]
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.003])
+def test_quiet_is_what_lies_far_below_the_speech_also_in_noise(noise):
+    rng = np.random.default_rng(0)
+    waveform = rng.normal(0, 0.1, 16000).astype(np.float32)
+    waveform[4000:8000] = 0
+    waveform += noise * rng.standard_normal(16000).astype(np.float32)
+    quiet = quiet_hops(waveform, 16000)
+    assert quiet.tolist() == [25 <= hop < 50 for hop in range(100)]
+
+
+def test_silence_alone_has_nothing_to_be_quiet_beside():
+    assert not quiet_hops(np.zeros(1600, np.float32), 16000).any()
+    assert len(quiet_hops(np.zeros(10, np.float32), 16000)) == 0
