@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -106,18 +107,17 @@ def test_rescoring_goes_into_the_model_and_is_compared_with_the_search_alone(mad
         assert f"First: test.{way}. Second: test." in (score / f"test.{way}.compared.txt").read_text()
 
 
-def test_the_gru_is_trained_anew_only_where_its_own_settings_changed(made: Made) -> None:
+def test_the_gru_is_trained_anew_only_where_its_own_settings_changed(made: Made, tmp_path: Path) -> None:
     from recipes.language import train_gru_model
     from recipes.recipe import open_recipe
 
-    folder = made.exp / "language_model" / "gru"
-    first = (folder / "model.safetensors").read_bytes()
-    train_gru_model(open_recipe(str(made.recipe), ["language_model.order=1"], made.exp), folder)
-    assert (folder / "model.safetensors").read_bytes() == first
-    train_gru_model(open_recipe(str(made.recipe), ["rescoring.seed=2"], made.exp), folder)
-    assert (folder / "model.safetensors").read_bytes() != first
-    train_gru_model(open_recipe(str(made.recipe), [], made.exp), folder)
-    assert (folder / "model.safetensors").read_bytes() == first
+    exp = Path(shutil.copytree(made.exp, tmp_path / "exp"))
+    weights = exp / "language_model" / "gru" / "model.safetensors"
+    first = weights.read_bytes()
+    train_gru_model(open_recipe(str(made.recipe), ["language_model.order=1"], exp), weights.parent)
+    assert weights.read_bytes() == first
+    train_gru_model(open_recipe(str(made.recipe), ["rescoring.seed=2"], exp), weights.parent)
+    assert weights.read_bytes() != first
 
 
 def test_other_values_are_tried_without_hearing_dev_again(
