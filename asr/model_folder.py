@@ -38,7 +38,8 @@ class Layout(NamedTuple):
         required: names of the files that every such folder has, beside the index.
         again: what to do about a bad folder, such as "export the model again".
         maker: what makes such folders: a command.
-        unread: names of files that may be large: they stay on disk when a folder is read.
+        unread: names of files that may be large: they stay on disk when a folder is read. These may be in a
+            folder below.
     """
 
     version: int
@@ -85,7 +86,7 @@ def write_folder(
         partial.mkdir(parents=True)
         for name, source in (copies or {}).items():
             _copy(source, partial / name)
-        digests = {copy.name: file_digest(copy) for copy in partial.iterdir()}
+        digests = {name: file_digest(partial / name) for name in copies or {}}
         for name, content in (contents | {INDEX: _index_of(contents, digests, layout)}).items():
             with (partial / name).open("wb") as file:
                 file.write(content)
@@ -125,6 +126,7 @@ def _copy(source: Path, place: Path) -> None:
     """Copy a file of any size, flushed to disk."""
     if not source.is_file():
         raise AsrError(f"{source}: a {place.name} for the model was expected, there is no such file")
+    place.parent.mkdir(exist_ok=True)
     shutil.copyfile(source, place)
     with place.open("rb+") as file:
         os.fsync(file.fileno())
@@ -248,7 +250,7 @@ def _read_index(path: Path, layout: Layout) -> _Index:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise AsrError(f"{path / INDEX}: damaged: {error}; copy the model folder again") from error
     for name in index.files:
-        if Path(name).name != name:
+        if Path(name).name != name and name not in layout.unread:
             raise AsrError(f"{path / INDEX}: lists {name}, which is outside of the model folder")
     for name in layout.required:
         if name not in index.files:

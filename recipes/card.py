@@ -26,7 +26,7 @@ ESTIMATED = {"transcripts", "text", "librispeech-lm-norm"}
 def make_card(
     recipe: Recipe,
     data: Mapping[str, Sequence[Utterance]],
-    results: Mapping[str, Figures | PhoneFigures],
+    results: Mapping[tuple[str, str], Figures | PhoneFigures],
     bundle: Bundle,
     decoding: DecodingConfig,
 ) -> str:
@@ -35,7 +35,7 @@ def make_card(
     Args:
         recipe: that made the model.
         data: utterances of each set, "train" among them.
-        results: figures of each set that was scored.
+        results: figures of each set that was scored, by its name and the way to decode it.
         bundle: the averaged model, whose card says which checkpoints the weights come from.
         decoding: how the sets were decoded.
     """
@@ -52,7 +52,7 @@ def make_card(
         "",
         "## Results",
         "",
-        *(f"- {result_line(label(recipe, name), figures)}" for name, figures in results.items()),
+        *(f"- {result_line(label(recipe, *place), figures)}" for place, figures in results.items()),
         "",
         f"Units: {_units(recipe)}.",
         f"Decoding: {_decoding(recipe, decoding)}.",
@@ -117,7 +117,9 @@ def _decoding(recipe: Recipe, decoding: DecodingConfig) -> str:
     model = recipe.config.language_model
     made = f"{model.order}-gram of {model.source}" if model.source in ESTIMATED else model.source
     tuned = ", tuned on dev, so that its results are better than they would be elsewhere"
-    return f"words, language model: {made}; {described(decoding)}{tuned if is_tuned(recipe) else ''}"
+    second = recipe.config.rescoring
+    gru = f" of {second.source}" if decoding.gru_share else ""
+    return f"words, language model: {made}; {described(decoding)}{gru}{tuned if is_tuned(recipe) else ''}"
 
 
 def _further(recipe: Recipe) -> str:

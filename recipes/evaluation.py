@@ -41,9 +41,10 @@ def evaluation_sets(recipe: Recipe) -> dict[str, list[Utterance]]:
     return {name: rows for name, rows in sets.items() if rows}
 
 
-def label(recipe: Recipe, name: str) -> str:
-    """How a result is headed: the recipe's name, and that of the set where it is not simply "test"."""
-    return recipe.name if name == "test" else f"{recipe.name} {name}"
+def label(recipe: Recipe, name: str, way: str = "") -> str:
+    """How a result is headed: the recipe's name, that of the set where it is not simply "test", and the way
+    to decode it where it is not the recipe's own (see `recipes.tuning.ways_to_decode`)."""
+    return recipe.name if name + way == "test" else f"{recipe.name} {name}{way}"
 
 
 def reference_of(recipe: Recipe) -> Callable[[str], str]:

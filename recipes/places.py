@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from asr.config import LanguageModelConfig, RescoringConfig
 from asr.corpus.also import Also
 from asr.corpus.librispeech import SUBSETS, find_subset
 from recipes.recipe import Recipe
@@ -24,27 +25,41 @@ def corpus_places(recipe: Recipe) -> list[Path]:
 
 
 def language_files(recipe: Recipe) -> dict[str, Path]:
-    """Where step 05 leaves the lexicon and the model, as `Recogniser.load` takes them; none without one."""
+    """Where step 05 leaves the lexicon and the models, by their names in a `Bundle`; none without one."""
     if recipe.config.language_model.source == "none":
         return {}
-    return {
-        "lexicon": recipe.exp / "language_model" / "words.txt",
-        "lm": recipe.exp / "language_model" / "words.lm",
-    }
+    folder = recipe.exp / "language_model"
+    files = {"lexicon": folder / "words.txt", "lm": folder / "words.lm"}
+    return files | ({"gru": folder / "gru"} if is_rescored(recipe) else {})
 
 
-def language_sources(recipe: Recipe) -> list[Path]:
-    """What the model is made of, where it is not downloaded."""
-    settings = recipe.config.language_model
+def language_outputs(recipe: Recipe) -> list[Path]:
+    """The same as files that are compared: a model folder by its index, which has the checksums."""
+    return [path / "bundle.json" if name == "gru" else path for name, path in language_files(recipe).items()]
+
+
+def language_sources(recipe: Recipe, settings: LanguageModelConfig | RescoringConfig) -> list[Path]:
+    """What a model is made of, where it is not downloaded."""
     if settings.source == "transcripts":
         return [recipe.exp / "corpus" / "train.jsonl"]
     return [recipe.folder / name for name in settings.files]
 
 
+def is_rescored(recipe: Recipe) -> bool:
+    """Whether a GRU language model looks a second time at what the search found."""
+    return recipe.config.rescoring.source != "none"
+
+
 def is_tuned(recipe: Recipe) -> bool:
     """Whether settings of the decoder are looked for on dev."""
     tuning = recipe.config.tuning
-    return bool(tuning.lm_weights or tuning.word_scores or tuning.blank_scores or tuning.beams)
+    lists = (tuning.lm_weights, tuning.word_scores, tuning.blank_scores, tuning.beams)
+    return any(lists) or is_rescored(recipe)
+
+
+def tuned_file(recipe: Recipe) -> list[Path]:
+    """Where step 08 leaves what it found, if it looks for anything."""
+    return [recipe.exp / "tuned" / "tuned.json"] if is_tuned(recipe) else []
 
 
 def further_corpora(recipe: Recipe) -> list[Also]:

@@ -18,7 +18,7 @@ EXPERIMENTS = REPOSITORY / "data" / "exp"
 CACHE = REPOSITORY / "data" / "cache"
 
 _PLACE = re.compile(r"\s*(corpus\.root|corpus\.also\.\w+\.root|corpus\.cut_with)\s*=(.+)", re.DOTALL)
-_FILES = re.compile(r"\s*(language_model\.files)\s*=(.*)", re.DOTALL)
+_FILES = re.compile(r"\s*(language_model\.files|rescoring\.files)\s*=(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -93,14 +93,12 @@ class Recipe:
             name: replace(entry, root=written.also[name].root if name in written.also else "DIR")
             for name, entry in corpus.also.items()
         }
-        files = tuple(
-            name if not Path(name).is_absolute() else Path(name).name
-            for name in self.config.language_model.files
-        )
+        first, second = self.config.language_model, self.config.rescoring
         return replace(
             self.config,
             corpus=replace(corpus, root=written.root, also=also, cut_with=cut_with),
-            language_model=replace(self.config.language_model, files=files),
+            language_model=replace(first, files=_named(first.files)),
+            rescoring=replace(second, files=_named(second.files)),
         )
 
     def write_config(self) -> None:
@@ -132,6 +130,11 @@ def open_recipe(place: str, settings: list[str] | None = None, exp: Path | None 
 def shipped() -> list[str]:
     """Names of the recipes that come with the repository."""
     return sorted(path.parent.name for path in RECIPES.glob("*/config.toml"))
+
+
+def _named(files: tuple[str, ...]) -> tuple[str, ...]:
+    """Files without the places of this machine."""
+    return tuple(name if not Path(name).is_absolute() else Path(name).name for name in files)
 
 
 def set_aside(folder: Path) -> Path:

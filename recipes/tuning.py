@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace as replace_settings
 
 from asr.config import DecodingConfig
 from asr.corpus.manifest import read_manifest
 from asr.errors import AsrError
 from asr.files import file_digest, write_bytes, write_text
+from asr.lm.scorer import open_scorer
 from asr.model.bundle import Bundle, load_bundle
 from asr.progress import track
 from asr.records import Utterance
@@ -19,7 +21,7 @@ from asr.tuning.picture import draw_tuning, tuning_table
 from asr.tuning.trials import Tuned, tune
 from asr.units.kinds import load_units
 from recipes.evaluation import as_source
-from recipes.places import is_tuned, language_files
+from recipes.places import is_tuned, language_files, tuned_file
 from recipes.recipe import Recipe
 
 
@@ -32,8 +34,21 @@ def tuned_decoding(recipe: Recipe) -> DecodingConfig:
     """The configured settings of the decoder with what was found on dev in their place."""
     if not is_tuned(recipe):
         return chosen_decoding(recipe.config.decoding)
-    content = (recipe.exp / "tuned" / "tuned.json").read_bytes()
+    content = tuned_file(recipe)[0].read_bytes()
     return msgspec.json.decode(content, type=Tuned).settings(recipe.config.decoding)
+
+
+def ways_to_decode(recipe: Recipe) -> dict[str, DecodingConfig]:
+    """The settings of the decoder, by what the names of their results have at the end.
+
+    The recipe's own first, with nothing at the end; then, where it rescores, the search alone; then what
+    `decoding.also` lists.
+    """
+    own = tuned_decoding(recipe)
+    ways = {"": own}
+    if own.gru_share:
+        ways[".search"] = replace_settings(own, gru_share=0.0)
+    return ways | {f".{method}": chosen_decoding(own, method=method) for method in own.also}
 
 
 def tune_on_dev(recipe: Recipe, bundle: Bundle) -> str:
@@ -59,13 +74,22 @@ def tune_on_dev(recipe: Recipe, bundle: Bundle) -> str:
         units,
         recipe.config.decoding,
         options,
+        open_scorer(bundle.gru) if bundle.gru else None,
+        recipe.config.rescoring,
     )
     write_text(folder / "tuned.txt", tuning_table(tuned))
     draw_tuning(folder / "tuned.png", tuned)
     write_bytes(folder / "tuned.json", msgspec.json.format(msgspec.json.encode(tuned)) + b"\n")
+    looks, second = tuned.second_look, ""
+    if looks is not None:
+        second = (
+            f", rescored with a share of {looks.chosen.share:g} to {looks.chosen.wer:.2f} %"
+            if looks.chosen.share
+            else ", and no rescoring reads better"
+        )
     return (
         f"tuned on {len(rows)} utterances of dev to WER {tuned.chosen.wer:.2f} %, the best of "
-        f"{len(tuned.trials)} settings; {recipe.shown(folder)}"
+        f"{len(tuned.trials)} settings{second}; {recipe.shown(folder)}"
     )
 
 

@@ -94,7 +94,17 @@ def _words(bundle: "Bundle") -> dict[str, str]:
         facts["language model"] = (
             f"{lm.order}-gram of {len(lm.ids):,} words, {len(lm.automaton.words):,} n-grams"
         )
+    if bundle.gru is not None:
+        facts["rescored with"] = _gru(bundle.gru)
     return facts
+
+
+def _gru(folder: Path) -> str:
+    from asr.lm.gru_folder import load_gru
+
+    model = load_gru(folder)
+    parameters = sum(weight.numel() for weight in model.network.parameters())
+    return f"GRU language model of {len(model.vocabulary):,} words, {parameters:,} parameters"
 
 
 def _units(kind: str, tokens: "Sequence[str]", most: int = 80) -> str:
@@ -135,4 +145,9 @@ def _decoding(config: "Config") -> str:
     return (
         f"words, {search}, language model × {decoding.lm_weight:g}, word score {decoding.word_score:g}, "
         f"blank score {decoding.blank_score:g}"
+        + (
+            f", {decoding.gru_nbest} best rescored, GRU's share {decoding.gru_share:g}"
+            if decoding.gru_share
+            else ""
+        )
     )

@@ -28,4 +28,5 @@ from asr.config.whole import parse_config as parse_config
 from asr.config.whole import writes_phones as writes_phones
 from asr.config.words import DecodingConfig as DecodingConfig
 from asr.config.words import LanguageModelConfig as LanguageModelConfig
+from asr.config.words import RescoringConfig as RescoringConfig
 from asr.config.words import TuningConfig as TuningConfig

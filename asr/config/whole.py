@@ -11,7 +11,7 @@ import tomli_w
 from asr.config.learning import AveragingConfig, BatchingConfig, ModelConfig, StudyConfig, TrainingConfig
 from asr.config.part import Part
 from asr.config.speech import AugmentConfig, CorpusConfig, FeaturesConfig, SynthesisConfig, UnitsConfig
-from asr.config.words import DecodingConfig, LanguageModelConfig, ScoringConfig, TuningConfig
+from asr.config.words import DecodingConfig, LanguageModelConfig, RescoringConfig, ScoringConfig, TuningConfig
 from asr.errors import AsrError
 
 
@@ -28,6 +28,7 @@ class Config(Part, frozen=True, kw_only=True):
     training: TrainingConfig = TrainingConfig()
     averaging: AveragingConfig = AveragingConfig()
     language_model: LanguageModelConfig = LanguageModelConfig()
+    rescoring: RescoringConfig = RescoringConfig()
     decoding: DecodingConfig = DecodingConfig()
     tuning: TuningConfig = TuningConfig()
     scoring: ScoringConfig = ScoringConfig()
@@ -98,6 +99,15 @@ def check_config(config: Config, origin: str) -> None:
         ),
         (augment.noise_snr_db[0] > augment.noise_snr_db[1], "augment.noise_snr_db from low to high"),
         *_word_problems(config),
+        *_rescoring_problems(config),
+        (
+            config.decoding.method in config.decoding.also,
+            f'decoding.also without "{config.decoding.method}", which is decoding.method already',
+        ),
+        (
+            config.units.kind == "phones" and bool(config.decoding.also),
+            "no decoding.also where units are phones: phone and word error rates are no pair",
+        ),
     ]
     study = config.study
     if study is not None:
@@ -150,6 +160,26 @@ def _word_problems(config: Config) -> list[tuple[bool, str]]:
             decoding.method != "words" and bool(lists or tuning.beams),
             'decoding.method = "words", since tuning lists values for it',
         ),
+    ]
+
+
+def _rescoring_problems(config: Config) -> list[tuple[bool, str]]:
+    """The GRU language model and what it looks at."""
+    model, decoding = config.rescoring, config.decoding
+    numbers = (*model.factors, *model.word_scores, decoding.gru_factor, decoding.gru_word_score)
+    wants_files = model.source == "text"
+    return [
+        (
+            model.source != "none" and decoding.method != "words",
+            'decoding.method = "words", since rescoring has a source',
+        ),
+        (wants_files and not model.files, 'texts in rescoring.files, since its source is "text"'),
+        (bool(model.files) and not wants_files, f'no rescoring.files, since its source is "{model.source}"'),
+        (
+            not (model.shares and model.factors and model.word_scores),
+            "at least one value each in rescoring.shares, factors and word_scores",
+        ),
+        (not all(map(math.isfinite, numbers)), "finite numbers in rescoring and for the decoding's gru"),
     ]
 
 

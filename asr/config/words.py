@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from asr.config.part import Fraction, Natural, NonNegativeFloat, Part, Positive, PositiveFloat
+from asr.config.part import Fraction, Natural, NonNegativeFloat, Part, Positive, PositiveFloat, Probability
 
 LmSource = Literal[
     "none",
@@ -43,6 +43,35 @@ class LanguageModelConfig(Part, frozen=True, kw_only=True):
     bits: Literal[8, 16, 32] = 16
 
 
+class RescoringConfig(Part, frozen=True, kw_only=True):
+    """The GRU language model that looks a second time at what `decoding.method = "words"` found.
+
+    source, files: its text, as for `language_model`; `none` trains none.
+    epochs: times that the text is read at most.
+    minutes: time budget of the training, 0 for none.
+    vocabulary: how many of the most frequent words it knows, 0 for all.
+    embedding_size, hidden_size, num_layers, dropout: its sizes (`asr.lm.gru.GruShape`).
+    learning_rate, seed: of the training.
+    shares, factors, word_scores: values of `decoding.gru_share`, `gru_factor` and `gru_word_score`, of which
+        all combinations are tried on dev, beside what the search alone finds; the best is used.
+    """
+
+    source: Literal["none", "transcripts", "text", "librispeech-lm-norm"] = "none"
+    files: tuple[str, ...] = ()
+    epochs: Positive = 10
+    minutes: NonNegativeFloat = 60.0
+    vocabulary: Natural = 0
+    embedding_size: Annotated[int, Meta(ge=16)] = 256
+    hidden_size: Positive = 512
+    num_layers: Positive = 1
+    dropout: Fraction = 0.0
+    learning_rate: PositiveFloat = 5e-3
+    seed: Natural = 1
+    shares: tuple[Annotated[float, Meta(gt=0, le=1)], ...] = (0.25, 0.5, 0.75, 1.0)
+    factors: tuple[NonNegativeFloat, ...] = (0.75, 1.0, 1.25, 1.5)
+    word_scores: tuple[float, ...] = (-1.0, 0.0, 1.0, 2.0)
+
+
 class DecodingConfig(Part, frozen=True, kw_only=True):
     """Log-probabilities to text.
 
@@ -63,6 +92,12 @@ class DecodingConfig(Part, frozen=True, kw_only=True):
         and for each of them; with -inf, words outside the lexicon are never read.
     blank_score: nats added to the blank of every frame; below 0 for a model that is too sure of it.
     confidence: weights of the map from evidence to confidence (`asr.decoding.readings.confidences`).
+    gru_share: of the GRU language model in a second look at what was found (`asr.decoding.rescoring`); with
+        0, nothing is rescored.
+    gru_factor: of `lm_weight`, for the mixture of both models.
+    gru_word_score: nats for each word, beside `word_score`.
+    gru_nbest: texts of an utterance that are looked at a second time.
+    also: further methods by which a recipe decodes its sets, to report their results beside the first.
     """
 
     method: Literal["greedy", "beam", "words"] = "greedy"
@@ -78,6 +113,11 @@ class DecodingConfig(Part, frozen=True, kw_only=True):
     spelled_unit_score: Annotated[float, Meta(le=0)] = 0.0
     blank_score: float = 0.0
     confidence: tuple[float, NonNegativeFloat, NonNegativeFloat] = (0.0, 1.0, 0.0)
+    gru_share: Probability = 0.0
+    gru_factor: NonNegativeFloat = 1.0
+    gru_word_score: float = 0.0
+    gru_nbest: Positive = 64
+    also: tuple[Literal["greedy", "beam"], ...] = ()
 
 
 class TuningConfig(Part, frozen=True, kw_only=True):

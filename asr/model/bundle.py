@@ -7,6 +7,7 @@
     cmvn.json           mean and standard deviation of each feature, where `features.cmvn` is "global"
     words.txt           the words that `decoding.method = "words"` may read, spelled in units (optional)
     words.lm            a language model of words in its compact form (optional)
+    gru/                a GRU language model, a model folder itself, for a second look at words (optional)
     card.md             data, ids, WER: what a reader should know before trusting the model
     bundle.json         version of this layout, sha256 of every file above (`asr.model_folder`)
 
@@ -45,12 +46,15 @@ CMVN = "cmvn.json"
 CARD = "card.md"
 WORDS = "words.txt"
 LANGUAGE_MODEL = "words.lm"
+GRU = "gru"
+GRU_FILES = ("model.safetensors", "config.toml", "words.txt", "card.md", "bundle.json")
+"""What `asr.lm.gru_folder` writes."""
 LAYOUT = Layout(
     FORMAT_VERSION,
     required=(WEIGHTS, CONFIG, TOKENS, CARD),
     again="export the model again",
     maker="recipes/steps/10_export.py",
-    unread=(LANGUAGE_MODEL,),
+    unread=(LANGUAGE_MODEL, *(f"{GRU}/{name}" for name in GRU_FILES)),
 )
 
 
@@ -73,6 +77,7 @@ class Bundle:
         card: Markdown about data, ids and WER; `save_bundle` takes its own.
         lexicon, lm: files of the words and of their language model, which whoever decodes with them opens;
             None where there is none.
+        gru: folder of a GRU language model, likewise.
         unit_files: contents by name of what the units need beside the tokens.
     """
 
@@ -85,6 +90,7 @@ class Bundle:
     lexicon: Path | None = None
     lm: Path | None = None
     unit_files: Mapping[str, bytes] = field(default_factory=dict)
+    gru: Path | None = None
 
     def build_model(self) -> AcousticModel:
         """The model with these weights, on the CPU and in evaluation mode.
@@ -112,15 +118,17 @@ def save_bundle(path: Path, bundle: Bundle, card: str) -> None:
     """
     places = {WORDS: bundle.lexicon, LANGUAGE_MODEL: bundle.lm}
     copies = {name: place for name, place in places.items() if place is not None}
+    if bundle.gru is not None:
+        copies |= {f"{GRU}/{name}": bundle.gru / name for name in GRU_FILES}
     write_folder(path, _contents(bundle, card), LAYOUT, copies)
 
 
 def load_bundle(path: Path, *, verify: bool = False) -> Bundle:
-    """Read a model folder and check all of it, but for the language model, which may be large.
+    """Read a model folder and check all of it, but for the language models, which may be large.
 
     Args:
         path: the folder.
-        verify: compare the language model with its checksum too.
+        verify: compare the language models with their checksums too.
 
     Raises:
         AsrError: what `asr.model_folder.read_folder` raises, or parts that do not fit each other; the
@@ -137,7 +145,8 @@ def load_bundle(path: Path, *, verify: bool = False) -> Bundle:
     check_unit_files(config, unit_files, str(path))
     card = parse_text(path / CARD, contents[CARD], LAYOUT)
     lexicon, lm = (path / name if name in contents else None for name in (WORDS, LANGUAGE_MODEL))
-    return Bundle(config, tokens, mean, std, weights, card, lexicon, lm, unit_files)
+    gru = path / GRU if f"{GRU}/{GRU_FILES[0]}" in contents else None
+    return Bundle(config, tokens, mean, std, weights, card, lexicon, lm, unit_files, gru)
 
 
 def _contents(bundle: Bundle, card: str) -> dict[str, bytes]:

@@ -16,11 +16,9 @@ from asr.decoding.rows import checked_rows
 from asr.decoding.words import to_hypothesis
 from asr.model.bundle import Bundle
 from asr.records import Hypothesis
+from asr.transcribe.second_look import SecondLook, num_readings, open_second_look
 from asr.transcribe.words import make_decoder, open_words, read_rows
 from asr.units.kinds import Units, load_units
-
-VOTERS = 32
-"""Readings that have a say in how sure a word is."""
 
 logger = logging.getLogger("asr")
 
@@ -51,7 +49,8 @@ def make_search(
     Args:
         bundle: whose tokens are searched, and whose words where no others are given.
         decoding: the options.
-        lexicon, lm, hotwords: see `Recogniser.load`.
+        lexicon, lm, hotwords: see `Recogniser.load`. Without `lm`, what the search finds is rescored where
+            `decoding` says so: the weights of the GRU language model belong to the model's own n-grams.
 
     Raises:
         AsrError: the files cannot be read, or do not fit the model or each other.
@@ -60,7 +59,8 @@ def make_search(
         return _unit_search(bundle.tokens, bundle.config.units.kind, decoding)
     units = load_units(bundle.config.units, bundle.tokens, bundle.unit_files)
     words = open_words(units, bundle.lexicon if lm is None and lexicon is None else lexicon, lm or bundle.lm)
-    return _word_search(make_decoder(words, units, decoding, hotwords), units, decoding)
+    second = open_second_look(bundle.gru, words.lm, decoding) if lm is None else None
+    return _word_search(make_decoder(words, units, decoding, hotwords), units, decoding, second)
 
 
 def _unit_search(tokens: Sequence[str], kind: UnitKind, options: DecodingConfig) -> Search:
@@ -89,10 +89,14 @@ def _unit_search(tokens: Sequence[str], kind: UnitKind, options: DecodingConfig)
     return search
 
 
-def _word_search(decoder: LexiconDecoder, units: Units, options: DecodingConfig) -> Search:
+def _word_search(
+    decoder: LexiconDecoder, units: Units, options: DecodingConfig, second: SecondLook | None
+) -> Search:
     def search(log_probs: Tensor, lens: Tensor, rows: Sequence[Row]) -> list[list[Hypothesis]]:
         frames = checked_rows(log_probs, lens)
-        best = read_rows(decoder, frames, nbest=max(VOTERS, options.nbest))
+        best = read_rows(decoder, frames, nbest=num_readings(options))
+        if second is not None:
+            best = second.ranked(best)
         for row, readings in zip(rows, best, strict=True):
             if not readings[0].is_whole:
                 logger.warning(

@@ -6,6 +6,7 @@ import numpy as np
 
 from asr.config import DecodingConfig
 from asr.files import atomic_path
+from asr.tuning.second_look import Looks
 from asr.tuning.trials import Trial, Tuned
 
 
@@ -68,14 +69,22 @@ def tuning_table(tuned: Tuned) -> str:
         f"confidence ({weights}): expected calibration error {100 * tuned.ece:.1f} %, "
         f"{100 * tuned.ece_before:.1f} % by the vote alone"
     )
-    return "\n".join([head, *rows, "", sure]) + "\n"
+    looks = _looks(tuned.second_look) if tuned.second_look else []
+    return "\n".join([head, *rows, *looks, "", sure]) + "\n"
 
 
 def described(decoding: DecodingConfig) -> str:
     """The settings of a search for words, in a line."""
-    return (
+    search = (
         f"beam {decoding.beam}, lm_weight {decoding.lm_weight:g}, word_score {decoding.word_score:g}, "
         f"blank_score {decoding.blank_score:g}"
+    )
+    if not decoding.gru_share:
+        return search
+    return (
+        f"{search}; the {decoding.gru_nbest} best rescored with a GRU language model, gru_share "
+        f"{decoding.gru_share:g}, gru_factor {decoding.gru_factor:g}, gru_word_score "
+        f"{decoding.gru_word_score:g}"
     )
 
 
@@ -84,3 +93,15 @@ def _row(one: Trial) -> str:
         f"{one.lm_weight:>10g}{one.word_score:>12g}{one.blank_score:>13g}{one.beam:>7}{one.wer:>9.2f}"
         f"{one.seconds:>10.1f}"
     )
+
+
+def _looks(looks: Looks) -> list[str]:
+    """The trials of rescoring."""
+    rows = [
+        f"{one.share:>10g}{one.factor:>12g}{one.word_score:>16g}{one.wer:>9.2f}"
+        + ("  taken" if one == looks.chosen else "")
+        for one in looks.trials
+    ]
+    head = f"{'gru_share':>10}{'gru_factor':>12}{'gru_word_score':>16}{'WER %':>9}"
+    least = f"no weights can go below {looks.best:.2f} %: the best reading of every utterance"
+    return ["", head, *rows, least]

@@ -8,15 +8,17 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from asr.config import DecodingConfig, TuningConfig
+from asr.config import DecodingConfig, RescoringConfig, TuningConfig
 from asr.decoding.lexicon_decoder import Reading
+from asr.lm.scorer import Scorer
 from asr.progress import track
 from asr.scoring.calibration import right_words
 from asr.scoring.wer import Report, Scored, score
-from asr.transcribe.searches import VOTERS
+from asr.transcribe.second_look import SecondLook, num_readings
 from asr.transcribe.words import Words, make_decoder, read_rows
 from asr.tuning.confidence import Fitted, evidence_in, fit_confidence
 from asr.tuning.heard import Heard
+from asr.tuning.second_look import Looks, tune_second_look
 from asr.units.kinds import Units
 
 
@@ -39,6 +41,7 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True):
         confidence: weights of the map from evidence to confidence that fits dev's right and wrong words.
         ece_before, ece: expected calibration error on dev with the vote alone and with these weights.
         trials: all that was tried, in order.
+        second_look: what was found for rescoring, where there is a GRU language model.
     """
 
     chosen: Trial
@@ -46,10 +49,13 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True):
     ece_before: float
     ece: float
     trials: list[Trial]
+    second_look: Looks | None = None
 
     def settings(self, decoding: DecodingConfig) -> DecodingConfig:
         """`decoding` with what was found."""
         chosen = self.chosen
+        if self.second_look is not None:
+            decoding = _looking(decoding, self.second_look)
         return replace(
             decoding,
             lm_weight=chosen.lm_weight,
@@ -67,6 +73,8 @@ def tune(
     units: Units,
     decoding: DecodingConfig,
     options: TuningConfig,
+    gru: Scorer | None = None,
+    rescoring: RescoringConfig | None = None,
 ) -> Tuned:
     """Read dev with every pair of `lm_weights` and `word_scores`, with the best the blank scores, then beams.
 
@@ -79,6 +87,8 @@ def tune(
         words, units: what may be read, see `asr.transcribe.words`.
         decoding: the settings that are not tuned, and the first of those that are.
         options: what is tried.
+        gru, rescoring: a GRU language model, and the weights that are tried with it on what the settings find
+            that were chosen before.
 
     Raises:
         AsrError: there is not one word in the references, or what the decoder refuses.
@@ -106,13 +116,28 @@ def tune(
     least = min(map(_wer, beams))
     chosen = next(trial for trial in beams if trial.wer <= least + options.tolerance)
 
-    fitted = _fit(heard, refs, words, units, replace(base, beam=chosen.beam))
+    settings, looks, second = replace(base, beam=chosen.beam, gru_share=0.0), None, None
+    if gru is not None and rescoring is not None and words.lm is not None:
+        several = _read(heard, words, units, settings, num_readings(replace(settings, gru_share=1.0)))
+        looks = tune_second_look(several, heard.utt_ids, refs, gru, words.lm, settings, rescoring)
+        settings = _looking(settings, looks)
+        second = SecondLook(gru, words.lm, settings) if settings.gru_share else None
+    fitted = _fit(heard, refs, words, units, settings, second)
     return Tuned(
         chosen=chosen,
         confidence=fitted.weights,
         ece_before=fitted.ece_before,
         ece=fitted.ece,
         trials=trials,
+        second_look=looks,
+    )
+
+
+def _looking(decoding: DecodingConfig, looks: Looks) -> DecodingConfig:
+    """`decoding` with the weights of the second look."""
+    chosen = looks.chosen
+    return replace(
+        decoding, gru_share=chosen.share, gru_factor=chosen.factor, gru_word_score=chosen.word_score
     )
 
 
@@ -141,10 +166,16 @@ def _try(
 
 
 def _fit(
-    heard: Heard, refs: Mapping[str, str], words: Words, units: Units, settings: DecodingConfig
+    heard: Heard,
+    refs: Mapping[str, str],
+    words: Words,
+    units: Units,
+    settings: DecodingConfig,
+    second: SecondLook | None,
 ) -> Fitted:
     """How sure words should be when dev is read with these settings."""
-    readings = _read(heard, words, units, settings, VOTERS)
+    readings = _read(heard, words, units, settings, num_readings(settings))
+    readings = second.ranked(readings) if second else readings
     facts = [evidence_in(row, best, units) for row, best in zip(heard.rows, readings, strict=True)]
     right = [word for item in _score(heard, refs, readings).aligned for word in right_words(item)]
     return fit_confidence(np.concatenate(facts), np.array(right, np.bool_))

@@ -1,33 +1,34 @@
-"""Estimate, download or open the language model of words, and spell its words in the model's units."""
+"""Make the language model of words, spell its words in the model's units, and train a GRU to rescore."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from recipes.places import language_files, language_sources
+from recipes.places import is_rescored, language_files, language_outputs, language_sources
 from recipes.recipe import Recipe
 from recipes.run import run_alone
 
 SERVES = "model"
-PARTS = ("units", "language_model")
+PARTS = ("units", "language_model", "rescoring")
 
 
 def inputs(recipe: Recipe) -> list[Path]:
     if not language_files(recipe):
         return []
     made = [recipe.exp / "tokens.txt", *recipe.unit_files, recipe.exp / "corpus" / "dev.jsonl"]
-    return [*made, *language_sources(recipe)]
+    models = (recipe.config.language_model, recipe.config.rescoring)
+    return [*made, *dict.fromkeys(path for model in models for path in language_sources(recipe, model))]
 
 
 def outputs(recipe: Recipe) -> list[Path]:
-    return list(language_files(recipe).values())
+    return language_outputs(recipe)
 
 
 def run(recipe: Recipe) -> list[str]:
     from asr.files import write_text
     from asr.units.spellings import format_spellings
-    from recipes.language import foretold, make_model, spelled, units_of
+    from recipes.language import foretold, make_model, spelled, train_gru_model, units_of
 
     files = language_files(recipe)
     if not files:
@@ -37,7 +38,8 @@ def run(recipe: Recipe) -> list[str]:
     model.save(files["lm"], recipe.config.language_model.bits)
     write_text(files["lexicon"], format_spellings(spellings, units.tokens))
     size = f"{len(spellings)} spellings, {model.order}-gram with {len(model.automaton.words)} n-grams"
-    return [f"{size}; {foretold(recipe, model)}; {recipe.shown(files['lm'].parent)}"]
+    told = f"{size}; {foretold(recipe, model)}; {recipe.shown(files['lm'].parent)}"
+    return [told, *([train_gru_model(recipe, files["gru"])] if is_rescored(recipe) else [])]
 
 
 if __name__ == "__main__":

@@ -6,21 +6,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from recipes.places import is_tuned, language_files
+from recipes.places import is_tuned, language_outputs, tuned_file
 from recipes.recipe import Recipe
 from recipes.run import run_alone
 
 SERVES = "model"
-PARTS = ("corpus", "decoding", "tuning")
+PARTS = ("corpus", "decoding", "tuning", "rescoring")
 
 
 def inputs(recipe: Recipe) -> list[Path]:
     made = [recipe.exp / name for name in ("corpus/dev.jsonl", "corpus/test.jsonl", "averaged/bundle.json")]
-    return made + list(language_files(recipe).values())
+    return made + language_outputs(recipe)
 
 
 def outputs(recipe: Recipe) -> list[Path]:
-    return [recipe.exp / "decode", *([recipe.exp / "tuned" / "tuned.json"] if is_tuned(recipe) else [])]
+    return [recipe.exp / "decode", *tuned_file(recipe)]
 
 
 def begin(recipe: Recipe) -> None:
@@ -32,17 +32,18 @@ def run(recipe: Recipe) -> list[str]:
     from asr.transcribe import Recogniser
     from asr.transcribe.options import chosen_device
     from recipes.evaluation import decode_set, evaluation_sets, reference_of, references, write_decoded
-    from recipes.tuning import bundle_to_decode, tune_on_dev, tuned_decoding
+    from recipes.tuning import bundle_to_decode, tune_on_dev, ways_to_decode
 
     bundle = bundle_to_decode(recipe)
     found = [tune_on_dev(recipe, bundle)] if is_tuned(recipe) else []
     device = chosen_device(recipe.config.training.device)
-    recogniser = Recogniser(bundle, device, tuned_decoding(recipe))
-    told, reference = [], reference_of(recipe)
-    for name, utterances in evaluation_sets(recipe).items():
-        heard, failed = decode_set(recogniser, utterances, name)
-        write_decoded(recipe.exp / "decode", name, references(utterances, reference), heard)
-        told.append(f"{name} {len(heard)} utterances" + (f", {failed} failed" if failed else ""))
+    told, sets, reference = [], evaluation_sets(recipe), reference_of(recipe)
+    for way, decoding in ways_to_decode(recipe).items():
+        recogniser = Recogniser(bundle, device, decoding)
+        for name, utterances in sets.items():
+            heard, failed = decode_set(recogniser, utterances, f"{name}{way}")
+            write_decoded(recipe.exp / "decode", f"{name}{way}", references(utterances, reference), heard)
+            told.append(f"{name}{way} {len(heard)} utterances" + (f", {failed} failed" if failed else ""))
     return [f"{'; '.join(told) or 'no dev and no test set'}; {recipe.shown(recipe.exp / 'decode')}", *found]
 
 

@@ -6,16 +6,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from recipes.places import tuned_file
 from recipes.recipe import Recipe
 from recipes.run import run_alone
 
 SERVES = "model"
-PARTS = ("corpus", "scoring")
+PARTS = ("corpus", "decoding", "scoring")
 
 
 def inputs(recipe: Recipe) -> list[Path]:
     names = ("corpus/dev.jsonl", "corpus/test.jsonl", "decode")
-    return [*(recipe.exp / name for name in names), *recipe.unit_files]
+    return [*(recipe.exp / name for name in names), *recipe.unit_files, *tuned_file(recipe)]
 
 
 def outputs(recipe: Recipe) -> list[Path]:
@@ -28,32 +29,20 @@ def begin(recipe: Recipe) -> None:
 
 
 def run(recipe: Recipe) -> list[str]:
-    import msgspec
-
-    from asr.config import writes_phones
-    from asr.files import write_bytes, write_text
-    from asr.scoring.calibration import calibration
-    from asr.scoring.figures import figures, phone_figures
-    from asr.scoring.pairing import pair
-    from asr.scoring.report import text_report
-    from asr.scoring.significance import bootstrap_interval
-    from asr.scoring.wer import score
     from recipes.card import result_line
-    from recipes.evaluation import evaluation_sets, label, read_decoded, reference_of, references, transcripts
+    from recipes.evaluation import evaluation_sets, label, reference_of
+    from recipes.scoring import compare_ways, score_decoded
+    from recipes.tuning import ways_to_decode
 
-    config, folder, lines, reference = recipe.config, recipe.exp / "score", [], reference_of(recipe)
-    options, is_phones = config.scoring, writes_phones(config.units, config.decoding)
+    lines, reference = [], reference_of(recipe)
     for name, utterances in evaluation_sets(recipe).items():
-        heard = read_decoded(recipe.exp / "decode", name)
-        pairs = pair(references(utterances, reference), transcripts(heard))
-        report = score(pairs, "phone" if is_phones else "word")
-        sure = calibration(report, heard)
-        interval = bootstrap_interval(report, replicates=options.bootstrap, seed=options.seed)
-        write_text(folder / f"{name}.txt", text_report(report, interval, details=True, sure=sure))
-        found = phone_figures(report, interval) if is_phones else figures(report, interval, sure)
-        write_bytes(folder / f"{name}.json", msgspec.json.format(msgspec.json.encode(found)) + b"\n")
-        lines.append(result_line(label(recipe, name), found))
-    return [f"reports in {recipe.shown(folder)}", *lines]
+        reports = {}
+        for way in ways_to_decode(recipe):
+            reports[way], found = score_decoded(recipe, f"{name}{way}", utterances, reference)
+            lines.append(result_line(label(recipe, name, way), found))
+            if way:
+                lines.append(compare_ways(recipe, name, way, reports))
+    return [f"reports in {recipe.shown(recipe.exp / 'score')}", *lines]
 
 
 if __name__ == "__main__":

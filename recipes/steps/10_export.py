@@ -6,14 +6,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from recipes.places import is_tuned, language_files
+from recipes.places import language_outputs, tuned_file
 from recipes.recipe import Recipe
 from recipes.run import run_alone
 
 SERVES = "model"
 PARTS = (
     *("corpus", "features", "augment", "batching", "model", "training", "averaging"),
-    *("language_model", "decoding", "tuning", "scoring"),
+    *("language_model", "rescoring", "decoding", "tuning", "scoring"),
 )
 
 
@@ -22,8 +22,8 @@ def inputs(recipe: Recipe) -> list[Path]:
         *(recipe.exp / "corpus" / f"{part}.jsonl" for part in ("train", "dev", "test")),
         recipe.exp / "averaged" / "bundle.json",
         recipe.exp / "score",
-        *language_files(recipe).values(),
-        *([recipe.exp / "tuned" / "tuned.json"] if is_tuned(recipe) else []),
+        *language_outputs(recipe),
+        *tuned_file(recipe),
     ]
 
 
@@ -34,24 +34,21 @@ def outputs(recipe: Recipe) -> list[Path]:
 def run(recipe: Recipe) -> list[str]:
     import msgspec
 
-    from asr.config import writes_phones
     from asr.corpus.manifest import read_manifest
     from asr.model.bundle import save_bundle
-    from asr.scoring.figures import Figures, PhoneFigures
     from recipes.card import make_card
     from recipes.evaluation import evaluation_sets
-    from recipes.tuning import bundle_to_decode, tuned_decoding
+    from recipes.scoring import read_figures
+    from recipes.tuning import bundle_to_decode, tuned_decoding, ways_to_decode
 
     made, decoding, sets = bundle_to_decode(recipe), tuned_decoding(recipe), evaluation_sets(recipe)
-    kind = PhoneFigures if writes_phones(recipe.config.units, recipe.config.decoding) else Figures
-    results = {
-        name: msgspec.json.decode((recipe.exp / "score" / f"{name}.json").read_bytes(), type=kind)
-        for name in sets
-    }
+    ways = ways_to_decode(recipe)
+    results = {(name, way): read_figures(recipe, f"{name}{way}") for name in sets for way in ways}
     data = {"train": read_manifest(recipe.exp / "corpus" / "train.jsonl")} | sets
     card = make_card(recipe, data, results, made, decoding)
     config = msgspec.structs.replace(recipe.portable_config(), decoding=decoding)
-    save_bundle(recipe.exp / "model", replace(made, config=config), card)
+    gru = made.gru if decoding.gru_share else None  # nothing is rescored where that reads no better
+    save_bundle(recipe.exp / "model", replace(made, config=config, gru=gru), card)
     return [f"{recipe.shown(recipe.exp / 'model')} with card.md"]
 
 

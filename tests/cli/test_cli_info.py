@@ -1,9 +1,15 @@
 """`asr info` on audio files and models."""
 
+import dataclasses
+
+import msgspec
 import numpy as np
 import pytest
 import soundfile
 
+from asr.lm.gru import GruLanguageModel, GruNetwork, GruShape
+from asr.lm.gru_folder import save_gru
+from asr.lm.tables import SPECIAL
 from asr.model.bundle import load_bundle, save_bundle
 
 
@@ -61,6 +67,19 @@ def test_a_model_of_words(run, word_model):
         "words, beam 12, top 8, language model × 0.5, word score 1",
     ):
         assert fact in result.stdout
+
+
+def test_a_model_that_rescores(run, tmp_path, word_model):
+    shape = GruShape(vocabulary_size=4, embedding_size=16, hidden_size=4)
+    save_gru(tmp_path / "gru", shape, GruLanguageModel([*SPECIAL, "CAT"], GruNetwork(shape)), "card")
+    bundle = load_bundle(word_model)
+    decoding = msgspec.structs.replace(bundle.config.decoding, gru_share=0.5)
+    config = msgspec.structs.replace(bundle.config, decoding=decoding)
+    bundle = dataclasses.replace(bundle, config=config, gru=tmp_path / "gru")
+    save_bundle(tmp_path / "model", bundle, "card")
+    result = run("info", tmp_path / "model")
+    assert "GRU language model of 4 words, " in result.stdout
+    assert "64 best rescored, GRU's share 0.5" in result.stdout
 
 
 @pytest.mark.parametrize(("names", "status"), [(["a.wav", "bad.wav"], 1), (["bad.wav", "empty"], 2)])

@@ -2,11 +2,15 @@
 
 import json
 import re
+import shutil
 import tomllib
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from asr.tuning.second_look import Looks, tune_second_look
 from tests.recipes.test_steps import CONFIG, Made, rerun
 
 WORDS = """
@@ -16,6 +20,16 @@ order = 2
 [decoding]
 method = "words"
 beam = 8
+gru_nbest = 5
+also = ["greedy"]
+[rescoring]
+source = "transcripts"
+epochs = 2
+embedding_size = 16
+hidden_size = 8
+shares = [0.5]
+factors = [1.0, 2.0]
+word_scores = [0.0]
 [tuning]
 lm_weights = [0.2, 0.6]
 word_scores = [0.0, 4.0]
@@ -29,8 +43,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     made = Made(tmp_path_factory.mktemp("words"))
     text = CONFIG.replace("ROOT", str(made.root)).replace("epochs = 2", "epochs = 1")
     (made.recipe / "config.toml").write_text(text + WORDS)
-    assert made.run() == 0
+    with pytest.MonkeyPatch.context() as patch:  # on noise, nothing need read better than the search alone
+        patch.setattr("asr.tuning.trials.tune_second_look", last_look)
+        assert made.run() == 0
     return made
+
+
+def last_look(*arguments: Any) -> Looks:
+    looks = tune_second_look(*arguments)
+    return msgspec.structs.replace(looks, chosen=looks.trials[-1])
 
 
 def test_the_model_is_that_of_the_training_transcripts(made: Made) -> None:
@@ -69,6 +90,34 @@ def test_the_settings_that_were_found_go_into_the_model(made: Made) -> None:
     heard = asr.load(made.exp / "model").transcribe(made.root / "test-0.wav")
     row = json.loads((made.exp / "decode" / "test.jsonl").read_text().splitlines()[0])
     assert heard.text == row["text"]
+
+
+def test_rescoring_goes_into_the_model_and_is_compared_with_the_search_alone(made: Made) -> None:
+    looks = json.loads((made.exp / "tuned" / "tuned.json").read_text())["second_look"]
+    assert [(one["share"], one["factor"]) for one in looks["trials"]] == [(0.0, 1.0), (0.5, 1.0), (0.5, 2.0)]
+    assert looks["best"] <= min(one["wer"] for one in looks["trials"])
+    exported = tomllib.loads((made.exp / "model" / "config.toml").read_text())["decoding"]
+    assert (exported["gru_share"], exported["gru_factor"]) == (0.5, 2.0)
+    weights = [made.exp / place / "gru" / "model.safetensors" for place in ("language_model", "model")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    score = made.exp / "score"
+    for way in ("search", "greedy"):
+        wer = json.loads((score / f"test.{way}.json").read_text())["wer"]
+        assert f"- tiny test.{way}: WER {wer:.2f} %" in (made.exp / "model" / "card.md").read_text()
+        assert f"First: test.{way}. Second: test." in (score / f"test.{way}.compared.txt").read_text()
+
+
+def test_the_gru_is_trained_anew_only_where_its_own_settings_changed(made: Made, tmp_path: Path) -> None:
+    from recipes.language import train_gru_model
+    from recipes.recipe import open_recipe
+
+    exp = Path(shutil.copytree(made.exp, tmp_path / "exp"))
+    weights = exp / "language_model" / "gru" / "model.safetensors"
+    first = weights.read_bytes()
+    train_gru_model(open_recipe(str(made.recipe), ["language_model.order=1"], exp), weights.parent)
+    assert weights.read_bytes() == first
+    train_gru_model(open_recipe(str(made.recipe), ["rescoring.seed=2"], exp), weights.parent)
+    assert weights.read_bytes() != first
 
 
 def test_other_values_are_tried_without_hearing_dev_again(
