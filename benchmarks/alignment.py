@@ -17,9 +17,9 @@ after a soft sound begins; so these errors are not quite comparable with the oth
 `--misfit` calibrates `--max-misfit` of `asr align`: how often a threshold refuses right texts, of one
 utterance and of three that are joined, and how often it refuses wrong ones: the text of another utterance as
 long, three utterances of whose text the middle one is missing, and two between which the text has a third.
-A text that cannot be aligned at all counts as refused. The default of 1.6 nats refused 0 % of right texts, with
-a model of real speech (WER 77 %) and with a young model of synthesised speech; of the three kinds of wrong ones
-97, 77 and 99 % with the first, and 80, 12 and 97 % with the second.
+A text that cannot be aligned at all counts as refused. The default of 1.6 nats refused 0 % of right texts,
+with a model of real speech (WER 77 %) and with a young model of synthesised speech; of the three kinds of
+wrong ones 97, 77 and 99 % with the first, and 80, 12 and 97 % with the second.
 """
 
 import argparse

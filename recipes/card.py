@@ -11,7 +11,9 @@ from msgspec.structs import replace
 import asr
 from asr.config import DecodingConfig
 from asr.corpus.statistics import corpus_statistics
-from asr.model.bundle import Bundle
+from asr.files import file_digest
+from asr.model.bundle import Bundle, load_bundle
+from asr.model_folder import INDEX
 from asr.records import Utterance
 from asr.scoring.figures import Figures, PhoneFigures
 from asr.tuning.picture import described
@@ -49,6 +51,7 @@ def make_card(
         f"    {recipe.portable_command()}",
         "",
         f"Weights: {bundle.card.strip()}.",
+        *_begun_with(recipe),
         "",
         "## Results",
         "",
@@ -97,6 +100,15 @@ def _git(*arguments: str) -> str:
         ["git", "-C", str(REPOSITORY), *arguments], capture_output=True, text=True, check=True
     )
     return done.stdout.strip()
+
+
+def _begun_with(recipe: Recipe) -> list[str]:
+    """Which model was trained further."""
+    if recipe.start is None:
+        return []
+    told = load_bundle(recipe.start).card.strip().partition("\n")[0].lstrip("# ")
+    digest = file_digest(recipe.start / INDEX)
+    return ["", f"Trained further from the model {told} (sha256 of its {INDEX}: {digest})."]
 
 
 def _units(recipe: Recipe) -> str:

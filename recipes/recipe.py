@@ -17,7 +17,10 @@ RECIPES = REPOSITORY / "recipes"
 EXPERIMENTS = REPOSITORY / "data" / "exp"
 CACHE = REPOSITORY / "data" / "cache"
 
-_PLACE = re.compile(r"\s*(corpus\.root|corpus\.also\.\w+\.root|corpus\.cut_with)\s*=(.+)", re.DOTALL)
+_PLACE = re.compile(
+    r"\s*(corpus\.root|corpus\.also\.\w+\.root|corpus\.cut_with|training\.start_from|scoring\.control)\s*=(.+)",
+    re.DOTALL,
+)
 _FILES = re.compile(r"\s*(language_model\.files|rescoring\.files)\s*=(.*)", re.DOTALL)
 
 
@@ -40,9 +43,14 @@ class Recipe:
     settings: tuple[str, ...] = ()
 
     @property
-    def kind(self) -> str:
-        """Which steps it takes: "study" with a table [study], which compares many models, else "model"."""
-        return "study" if self.config.study else "model"
+    def kinds(self) -> tuple[str, ...]:
+        """Which steps it takes: "study" with a table [study], which compares many models, else "model".
+
+        What starts from another model takes those of "start" too.
+        """
+        if self.config.study:
+            return ("study",)
+        return ("model", "start") if self.start else ("model",)
 
     @property
     def corpus_root(self) -> Path:
@@ -53,6 +61,22 @@ class Recipe:
     def cutter(self) -> Path | None:
         """Folder of the model that cuts long utterances; a relative one counts from the repository."""
         return REPOSITORY / self.config.corpus.cut_with if self.config.corpus.cut_with else None
+
+    @property
+    def start(self) -> Path | None:
+        """Folder of the model that is trained further; a relative one counts from the repository."""
+        return REPOSITORY / self.config.training.start_from if self.config.training.start_from else None
+
+    @property
+    def start_files(self) -> list[Path]:
+        """The file that has the checksums of that model."""
+        return [self.start / "bundle.json"] if self.start else []
+
+    @property
+    def control(self) -> Path | None:
+        """Folder of general speech where there is one; a relative one counts from the repository."""
+        folder = REPOSITORY / self.config.scoring.control
+        return folder if self.config.scoring.control and folder.is_dir() else None
 
     @property
     def unit_files(self) -> list[Path]:
@@ -87,7 +111,11 @@ class Recipe:
 
     def portable_config(self) -> Config:
         """The configuration for a reader elsewhere: with the corpora where config.toml says."""
-        corpus, written = self.config.corpus, load_config(self.folder / "config.toml").corpus
+        config = load_config(self.folder / "config.toml")
+        corpus, written = self.config.corpus, config.corpus
+        start, control = config.training.start_from, config.scoring.control
+        start = start if self.start == REPOSITORY / start else "DIR" if self.start else ""
+        control = control if self.config.scoring.control == control else "DIR"
         cut_with = written.cut_with if corpus.cut_with == written.cut_with else "DIR"
         also = {
             name: replace(entry, root=written.also[name].root if name in written.also else "DIR")
@@ -99,6 +127,8 @@ class Recipe:
             corpus=replace(corpus, root=written.root, also=also, cut_with=cut_with),
             language_model=replace(first, files=_named(first.files)),
             rescoring=replace(second, files=_named(second.files)),
+            training=replace(self.config.training, start_from=start),
+            scoring=replace(self.config.scoring, control=control),
         )
 
     def write_config(self) -> None:
@@ -113,8 +143,8 @@ def open_recipe(place: str, settings: list[str] | None = None, exp: Path | None 
 
     Args:
         place: name of a folder in recipes/, or path of a folder with a config.toml, or of that file.
-        settings: `part.key=value` changes; a relative `corpus.root`, `corpus.also.NAME.root` or
-            `corpus.cut_with` counts from the current folder here.
+        settings: `part.key=value` changes; a relative `corpus.root`, `corpus.also.NAME.root`,
+            `corpus.cut_with`, `training.start_from` or `scoring.control` counts from the current folder here.
         exp: experiment folder; data/exp/NAME of the repository if not given.
 
     Raises:
@@ -122,7 +152,7 @@ def open_recipe(place: str, settings: list[str] | None = None, exp: Path | None 
     """
     folder = _find(place)
     settings = [_absolute_root(setting) for setting in settings or []]
-    config = load_config(folder / "config.toml", settings)
+    config = load_config(folder / "config.toml", settings, REPOSITORY)
     exp = (exp or EXPERIMENTS / folder.name).resolve()
     return Recipe(name=folder.name, folder=folder, exp=exp, config=config, settings=tuple(settings))
 

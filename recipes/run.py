@@ -29,6 +29,7 @@ from recipes.stamps import (
     steps_of,
     why_not_done,
 )
+from recipes.start import require_start
 
 
 def main(arguments: list[str] | None = None, steps_folder: Path = STEPS) -> int:
@@ -44,6 +45,7 @@ def main(arguments: list[str] | None = None, steps_folder: Path = STEPS) -> int:
             return 0
         try:
             recipe = open_recipe(options.recipe, options.settings, options.exp)
+            require_start(recipe)
             steps = steps_of(recipe, steps_folder)
             chosen = _choose(steps, options.stage, options.stop_stage)
         except AsrError as error:
@@ -64,6 +66,7 @@ def run_alone(step_file: str, arguments: list[str] | None = None) -> None:
     with _speaking():
         try:
             recipe = open_recipe(options.recipe, options.settings, options.exp)
+            require_start(recipe)
         except AsrError as error:
             sys.exit(_fail(error, status=2))
         steps = steps_of(recipe, path.parent)

@@ -7,7 +7,7 @@ A step is a file recipes/steps/NN_name.py with
     outputs   function of a `Recipe`: files and folders that it writes
     run       function of a `Recipe`: does the work and returns one or two lines on what was done
 
-where only one kind of recipe takes it (see `Recipe.kind`)
+where only one kind of recipe takes it (see `Recipe.kinds`)
 
     SERVES    that kind
 
@@ -45,7 +45,7 @@ SMALL_FOLDER = 32 * 2**20
 NEUTRAL = {
     "corpus": {"mirrors"},
     "batching": {"workers"},
-    "training": {"checkpoint_minutes", "device", "tensorboard", "threads"},
+    "training": {"checkpoint_minutes", "device", "start_from", "tensorboard", "threads"},
     "study": {"processes"},
 }
 
@@ -73,7 +73,7 @@ def load_steps(folder: Path = STEPS) -> list[Step]:
 
 def steps_of(recipe: Recipe, folder: Path = STEPS) -> list[Step]:
     """The steps of a folder that a recipe takes, in order."""
-    return [step for step in load_steps(folder) if step.serves in ("", recipe.kind)]
+    return [step for step in load_steps(folder) if step.serves in ("", *recipe.kinds)]
 
 
 def load_step(path: Path) -> Step:

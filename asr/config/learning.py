@@ -63,6 +63,10 @@ class TrainingConfig(Part, frozen=True, kw_only=True):
     dev_utterances: dev utterances decoded in an evaluation, evenly spread; 0 takes all.
     threads: processor threads; 0 leaves the choice to torch.
     precision: `bfloat16` and `float16` use mixed precision on CUDA.
+    start_from: folder of a model that is trained further; empty: begin with random weights. What the
+        configuration leaves out of [features] and [model], and [units] as a whole, are then that model's.
+    frozen: names of layers that stay as they are, such as `front_end` or `layers.0`; `*` stands for anything.
+    layer_decay: each layer has this fraction of the learning rate of the layer above it; the output has all.
     """
 
     seed: Natural = 1
@@ -84,6 +88,9 @@ class TrainingConfig(Part, frozen=True, kw_only=True):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     tensorboard: bool = False
+    start_from: str = ""
+    frozen: tuple[str, ...] = ()
+    layer_decay: Annotated[float, Meta(gt=0, le=1)] = 1.0
 
 
 class AveragingConfig(Part, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ import tomli_w
 from asr.config.learning import AveragingConfig, BatchingConfig, ModelConfig, StudyConfig, TrainingConfig
 from asr.config.part import Part
 from asr.config.speech import AugmentConfig, CorpusConfig, FeaturesConfig, SynthesisConfig, UnitsConfig
+from asr.config.start import inherit
 from asr.config.words import DecodingConfig, LanguageModelConfig, RescoringConfig, ScoringConfig, TuningConfig
 from asr.errors import AsrError
 
@@ -40,12 +41,13 @@ def writes_phones(units: UnitsConfig, decoding: DecodingConfig) -> bool:
     return units.kind == "phones" and decoding.method in ("greedy", "beam")
 
 
-def load_config(path: Path, settings: list[str] | None = None) -> Config:
+def load_config(path: Path, settings: list[str] | None = None, root: Path | None = None) -> Config:
     """Read a configuration file and apply `key=value` settings such as `training.epochs=3`.
 
     Args:
         path: a TOML file.
         settings: changes, applied in order. A value is read as TOML; what is not TOML is taken as text.
+        root: where a relative `training.start_from` counts from; the current folder if not given.
 
     Raises:
         AsrError: no such file, not TOML, an unknown key, a wrong type or an impossible value; the sentence
@@ -59,6 +61,7 @@ def load_config(path: Path, settings: list[str] | None = None) -> Config:
         raise AsrError(f"{path}: not a TOML file: {error}") from error
     for setting in settings or []:
         apply_setting(tree, setting)
+    inherit(tree, root or Path())
     return parse_config(tree, str(path))
 
 
@@ -114,6 +117,10 @@ def check_config(config: Config, origin: str) -> None:
         names = ", ".join(study.grids)
         gated = any(grid.gates for grid in study.grids.values())
         problems += [
+            (
+                bool(config.training.start_from),
+                "no training.start_from in a study, whose models differ in size",
+            ),
             (study.grid not in study.grids, f"study.grid to be one of {names}, found {study.grid}"),
             (gated and config.model.cell != "gru", 'model.cell = "gru", whose gates the study takes away'),
             (

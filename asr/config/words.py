@@ -138,7 +138,14 @@ class TuningConfig(Part, frozen=True, kw_only=True):
 
 
 class ScoringConfig(Part, frozen=True, kw_only=True):
-    """Bootstrap of the confidence interval."""
+    """Bootstrap of the confidence interval, and what a model that was trained further may have forgotten.
+
+    control: folder of a LibriSpeech subset, such as dev-clean, on which a model and the one that
+        `training.start_from` names are compared beside dev and test; empty or not there: they are not.
+    control_utterances: of it that are decoded, evenly spread; 0 takes all.
+    """
 
     bootstrap: Positive = 1000
     seed: Natural = 1
+    control: str = ""
+    control_utterances: Natural = 0

@@ -41,6 +41,12 @@ class CmvnStats:
         """Statistics of no frames of F = `dim` features."""
         return cls(0, np.zeros(dim), np.zeros(dim))
 
+    @classmethod
+    def of(cls, mean: NDArray[np.float32], std: NDArray[np.float32]) -> "CmvnStats":
+        """Statistics with this mean (F,) and standard deviation (F,), as of a single frame."""
+        wide = mean.astype(np.float64)
+        return cls(1, wide, std.astype(np.float64) ** 2 + wide**2)
+
     def accumulate(self, feats: Tensor | NDArray[np.float32]) -> None:
         """Add the frames of one utterance, (T, F).
 

@@ -24,13 +24,18 @@ from asr.model.acoustic import STRIDES, AcousticModel
 from asr.records import Utterance
 from asr.training import distributed
 from asr.training.checkpoint import Progress
+from asr.training.depth import freeze, rate_factors
+from asr.training.start import copy_weights, open_start
 from asr.training.trainer import Trainer
 from asr.units.kinds import load_units
 
 log = logging.getLogger("asr")
 
 FREE_TO_CHANGE = {
-    "training": {"max_minutes", "threads", "device", "keep", "checkpoint_minutes", "patience", "tensorboard"},
+    "training": {
+        *("max_minutes", "threads", "device", "keep", "checkpoint_minutes", "patience", "tensorboard"),
+        "start_from",  # the folder may move; what is in it counts
+    },
     "batching": {"workers"},
 }
 """Settings that a run may be continued with after a change; every other one makes another model."""
@@ -55,7 +60,8 @@ def train(
         config: the whole configuration.
         train_utterances: to learn from; those that CTC cannot learn from are named and left out.
         dev_utterances: to measure the errors on.
-        cmvn: statistics of the training features, where `features.cmvn` is "global".
+        cmvn: statistics of the training features, where `features.cmvn` is "global"; with
+            `training.start_from` those of that model (`CmvnStats.of`), which its weights know.
         tokens: the units; number 0 is the blank.
         folder: for checkpoints, metrics.jsonl and curve.png.
         unit_files: contents by name of what the units need beside the tokens (`UnitsConfig.files`).
@@ -64,8 +70,8 @@ def train(
         Where training ended.
 
     Raises:
-        AsrError: nothing to train on, a dev transcript outside the units, an impossible setting, foreign
-            checkpoints, a stop by signal, or what `Trainer.run` raises.
+        AsrError: nothing to train on, a dev transcript outside the units, an impossible setting, a start
+            model that does not fit, foreign checkpoints, a stop by signal, or what `Trainer.run` raises.
     """
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
@@ -110,6 +116,7 @@ def make_trainer(
         clock: as for `Trainer`.
     """
     unit_files = unit_files or {}
+    start = open_start(config)
     units = load_units(config.units, tokens, unit_files)
     extractor = make_extractor(config.features)
     frames = functools.partial(_output_frames, STRIDES[config.model.subsampling])
@@ -167,8 +174,13 @@ def make_trainer(
     model = AcousticModel(
         num_bins=extractor.dim, num_classes=len(tokens), **msgspec.structs.asdict(config.model)
     )
+    if start:
+        told = copy_weights(model, tokens, config.units.kind, start[0])
+        log.info("starts from %s: %s", config.training.start_from, told)
     if change:
         change(model)
+    if frozen := freeze(model, config.training.frozen):
+        log.info("frozen: %s", ", ".join(frozen))
     return Trainer(
         model,
         train_set,
@@ -178,9 +190,12 @@ def make_trainer(
         training=config.training,
         batching=config.batching,
         folder=folder,
-        fingerprint=fingerprint(config, [*kept, *dev_utterances], tokens, unit_files),
+        fingerprint=fingerprint(
+            config, [*kept, *dev_utterances], tokens, unit_files, start[1] if start else ""
+        ),
         device=device,
         clock=clock,
+        rate_factors=rate_factors(model, config.training.layer_decay),
     )
 
 
@@ -212,9 +227,18 @@ def make_extractor(features: FeaturesConfig) -> FeatureExtractor:
 
 
 def fingerprint(
-    config: Config, utterances: Sequence[Utterance], tokens: Sequence[str], unit_files: Mapping[str, bytes]
+    config: Config,
+    utterances: Sequence[Utterance],
+    tokens: Sequence[str],
+    unit_files: Mapping[str, bytes],
+    start: str = "",
 ) -> str:
-    """A digest of everything that decides what is trained; where the audio lies does not count."""
+    """A digest of everything that decides what is trained; where audio and start model lie does not count.
+
+    Args:
+        config, utterances, tokens, unit_files: as for `train`.
+        start: digest of the model that the training starts from.
+    """
     tree = msgspec.to_builtins(config)
     parts = {
         part: {key: value for key, value in tree[part].items() if key not in FREE_TO_CHANGE.get(part, ())}
@@ -222,7 +246,7 @@ def fingerprint(
     }
     rows = [(u.utt_id, u.start, u.duration, u.text) for u in utterances]
     files = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(unit_files.items())}
-    everything = [parts, rows, list(tokens), *([files] if files else [])]
+    everything = [parts, rows, list(tokens), *([files] if files else []), *([start] if start else [])]
     return hashlib.sha256(msgspec.json.encode(everything)).hexdigest()[:16]
 
 

@@ -1,6 +1,6 @@
 """What changes while a model is being trained, and how it is saved and taken up again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,12 +23,14 @@ class State:
     """Model, optimiser, running average of the weights, loss scale, and the position in training.
 
     Args:
-        model: on its device already.
+        model: on its device already; what is frozen in it stays as it is to the last bit.
         learning_rate, weight_decay: of AdamW (Loshchilov and Hutter 2019); biases and norms do not decay.
         ema: decay of the running average of the weights; 0 keeps none.
         scales_loss: whether half precision needs a scaled loss.
         folder: of the checkpoints; the newest sound one is taken up.
         fingerprint: of configuration and data.
+        rate_factors: what the learning rate of each weight is multiplied by, by its name; 1 for all if None.
+            The optimiser's groups carry it as "factor".
 
     Raises:
         AsrError: the folder holds checkpoints of another configuration.
@@ -44,17 +46,15 @@ class State:
         scales_loss: bool,
         folder: Path,
         fingerprint: str,
+        rate_factors: Mapping[str, float] | None = None,
     ) -> None:
         self.model, self.folder = model, folder
         self._decay = ema
-        self._averages = {n: p.detach().clone() for n, p in model.named_parameters()} if ema else {}
-        named = list(model.named_parameters())
-        decays = [p for name, p in named if _is_weight(name, p)]
-        others = [p for name, p in named if not _is_weight(name, p)]
+        learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.learning = list(learning.values())
+        self._averages = {name: p.detach().clone() for name, p in learning.items()} if ema else {}
         self.optimiser = torch.optim.AdamW(
-            [{"params": decays, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}],
-            lr=learning_rate,
-            foreach=True,
+            _groups(learning, weight_decay, rate_factors or {}), lr=learning_rate, foreach=True
         )
         self.scaler = torch.amp.GradScaler(enabled=scales_loss)
         self.at = Progress(fingerprint=fingerprint)
@@ -68,7 +68,7 @@ class State:
             averages = list(self._averages.values())
             with torch.no_grad():
                 torch._foreach_mul_(averages, decay)
-                torch._foreach_add_(averages, list(self.model.parameters()), alpha=1 - decay)
+                torch._foreach_add_(averages, list(self.learning), alpha=1 - decay)
 
     @contextmanager
     def averaged_weights(self) -> Iterator[None]:
@@ -87,7 +87,7 @@ class State:
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"ema.{name}": tensor for name, tensor in self._averages.items()}
         for name, parameter in self.model.named_parameters():
-            for key, value in self.optimiser.state[parameter].items():
+            for key, value in self.optimiser.state.get(parameter, {}).items():
                 tensors[f"optimiser.{name}.{key}"] = value
         save_checkpoint(checkpoint_path(self.folder, self.at), self.at, tensors)
         remove_old(self.folder, keep)
@@ -126,11 +126,29 @@ class State:
                 parameters[name].copy_(weight)
 
 
+def _groups(
+    weights: Mapping[str, nn.Parameter], weight_decay: float, factors: Mapping[str, float]
+) -> list[dict[str, object]]:
+    """Weights that share a rate and a decay: of each rate the matrices, which decay, then the others."""
+    rates = sorted({factors.get(name, 1.0) for name in weights}, reverse=True)
+    groups: list[dict[str, object]] = []
+    for rate in rates:
+        alike = [(name, weight) for name, weight in weights.items() if factors.get(name, 1.0) == rate]
+        matrices = [weight for name, weight in alike if _is_matrix(name, weight)]
+        others = [weight for name, weight in alike if not _is_matrix(name, weight)]
+        groups += [
+            {"params": params, "weight_decay": decay, "factor": rate}
+            for params, decay in ((matrices, weight_decay), (others, 0.0))
+            if params
+        ]
+    return groups
+
+
 def _part(tensors: Tensors, prefix: str) -> dict[str, Tensor]:
     """The tensors whose names begin with `prefix`, without it."""
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
-def _is_weight(name: str, parameter: nn.Parameter) -> bool:
+def _is_matrix(name: str, parameter: nn.Parameter) -> bool:
     """Whether this is a matrix: not a bias or a norm's scale, which have a row for each direction."""
     return parameter.dim() > 1 and "bias" not in name and "norm" not in name

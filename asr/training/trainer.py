@@ -7,7 +7,7 @@ do what one would.
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from asr.model.ctc import ctc_loss
 from asr.scoring.wer import Unit
 from asr.training import distributed
 from asr.training.checkpoint import Evaluation, Progress
+from asr.training.depth import rest_frozen_statistics
 from asr.training.diagnosis import Watch, memory_sentence
 from asr.training.evaluation import evaluate
 from asr.training.monitor import Monitor
@@ -50,7 +51,7 @@ class Trainer:
     """Trains a model; `run` does it all.
 
     Args:
-        model: (feats, feat_lens) -> (log_probs, log_prob_lens).
+        model: (feats, feat_lens) -> (log_probs, log_prob_lens); what is frozen in it is not trained.
         train_set, dev_set: what to learn from, and what to measure the errors on.
         decode: ids of units to text, or to phones.
         unit: what stands between two spaces of it, of which the errors on dev are counted.
@@ -60,6 +61,7 @@ class Trainer:
         device: where the model is trained.
         clock: seconds from any start, in which the time budget and the speed are counted; `time.process_time`
             counts the processor's, which other work on the machine does not shorten.
+        rate_factors: as for `State`.
 
     Raises:
         AsrError: the folder holds checkpoints of another configuration, or a setting cannot be.
@@ -79,6 +81,7 @@ class Trainer:
         fingerprint: str,
         device: torch.device,
         clock: Callable[[], float] = time.monotonic,
+        rate_factors: Mapping[str, float] | None = None,
     ) -> None:
         self.model = model.to(device)
         self.train_set, self.dev_set, self.decode, self.unit = train_set, dev_set, decode, unit
@@ -92,6 +95,7 @@ class Trainer:
             scales_loss=training.precision == "float16",
             folder=folder,
             fingerprint=fingerprint,
+            rate_factors=rate_factors,
         )
         seconds = [utterance.duration for utterance in train_set.utterances]
         speakers, power = [utterance.speaker for utterance in train_set.utterances], batching.speaker_power
@@ -144,6 +148,7 @@ class Trainer:
         )
         losses: list[float] = []
         self.model.train()
+        rest_frozen_statistics(self.model)
         for number, rows in enumerate(updates, start=first):
             began = self.now()
             update = self._update([next(batches) for _ in rows], epoch, number)
@@ -211,7 +216,7 @@ class Trainer:
                 "epoch": at.epoch + 1,
                 "step": at.step,
                 "loss": update.loss,
-                "rate": self.state.optimiser.param_groups[0]["lr"],
+                "rate": max(group["lr"] for group in self.state.optimiser.param_groups),
                 "gradient_norm": update.gradient_norm,
                 "audio": update.audio_seconds,
                 "xrt": update.audio_seconds / took,
@@ -240,11 +245,11 @@ class Trainer:
             sums[0] += sum(values)
             sums[1] += float(batch.target_lens.sum())
             sums[2] += batch.seconds
-        gradients = [_gradient(parameter) for parameter in self.model.parameters()]
+        gradients = [_gradient(parameter) for parameter in state.learning]
         loss, units, audio_seconds, stop, clock = distributed.exchange(gradients, sums)
         state.scaler.unscale_(state.optimiser)
         torch._foreach_div_(gradients, max(units, 1.0))
-        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), training.clip_norm, foreach=True))
+        norm = float(nn.utils.clip_grad_norm_(state.learning, training.clip_norm, foreach=True))
         is_finite = norm < float("inf")
         # A scaled loss overflows now and then by design; the scaler leaves such an update out by itself.
         self.watch.update(is_finite or state.scaler.is_enabled(), state.at.step + 1, strange)
@@ -272,7 +277,7 @@ class Trainer:
             step, done, warmup_steps=self.training.warmup_steps, final_rate=self.training.final_rate
         )
         for group in self.state.optimiser.param_groups:
-            group["lr"] = self.training.learning_rate * factor
+            group["lr"] = self.training.learning_rate * factor * group["factor"]
 
     # --- time ---------------------------------------------------------------------------------------------
 

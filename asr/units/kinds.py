@@ -111,6 +111,28 @@ def build_units(
     return Built(units.tokens, files, _told(known, units.tokens, texts, config.letter_to_sound))
 
 
+def continue_units(
+    config: UnitsConfig, tokens: Sequence[str], files: Mapping[str, bytes], texts: Iterable[str]
+) -> Built:
+    """The units of a model that is trained further: its own, and behind them characters that it lacks.
+
+    Args:
+        config, tokens, files: of the model.
+        texts: normalised training transcripts.
+
+    Raises:
+        AsrError: as for `build_units`.
+    """
+    new: list[str] = []
+    if config.kind == "characters":
+        new = [token for token in CharacterUnits.build(texts).tokens if token not in tokens]
+    units = load_units(config, [*tokens, *new], files)
+    added = f", and behind them {''.join(new)}" if new else ""
+    return Built(
+        units.tokens, dict(files), [f"{len(tokens)} classes of the model that is trained further{added}"]
+    )
+
+
 def load_units(config: UnitsConfig, tokens: Sequence[str], files: Mapping[str, bytes]) -> Units:
     """Make units of what `build_units` gave.
 

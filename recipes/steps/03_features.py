@@ -13,7 +13,8 @@ ROWS = 16
 
 
 def inputs(recipe: Recipe) -> list[Path]:
-    return [recipe.exp / "corpus" / f"{part}.jsonl" for part in ("train", "dev", "test")]
+    manifests = [recipe.exp / "corpus" / f"{part}.jsonl" for part in ("train", "dev", "test")]
+    return [*manifests, *recipe.start_files]
 
 
 def outputs(recipe: Recipe) -> list[Path]:
@@ -28,6 +29,7 @@ def run(recipe: Recipe) -> list[str]:
     from asr.files import write_text
     from asr.progress import track
     from asr.training.run import make_extractor
+    from recipes.start import start_statistics
 
     config = recipe.config
     extractor = make_extractor(config.features)
@@ -45,6 +47,7 @@ def run(recipe: Recipe) -> list[str]:
                 for feats, frames in zip(batch.feats, batch.feat_lens.tolist(), strict=True):
                     stats.accumulate(feats[:frames])
     stats.mean_std()  # an error here and not in the middle of training, if there was no frame
+    stats = start_statistics(recipe) or stats
     stats.save(recipe.exp / "cmvn.json")
     write_text(recipe.exp / "corpus" / "unreadable.txt", "".join(f"{line}\n" for line in unreadable))
     path = recipe.shown(recipe.exp / "cmvn.json")

@@ -13,7 +13,7 @@ PARTS = ("units",)
 
 def inputs(recipe: Recipe) -> list[Path]:
     lexicon = recipe.beside(recipe.config.units.lexicon)
-    return [*_manifests(recipe), *([lexicon] if lexicon else [])]
+    return [*_manifests(recipe), *([lexicon] if lexicon else []), *recipe.start_files]
 
 
 def outputs(recipe: Recipe) -> list[Path]:
@@ -25,10 +25,11 @@ def run(recipe: Recipe) -> list[str]:
     from asr.files import write_bytes
     from asr.units.kinds import build_units
     from asr.units.tokens import write_tokens
+    from recipes.start import start_units
 
     units = recipe.config.units
     train, *others = [read_manifest(path) for path in _manifests(recipe)]
-    built = build_units(
+    built = start_units(recipe, [row.text for row in train]) or build_units(
         units,
         [row.text for row in train],
         [row.text for rows in others for row in rows],

@@ -15,7 +15,7 @@ CONTINUES = {"training": {"keep", "max_minutes", "patience"}}
 
 def inputs(recipe: Recipe) -> list[Path]:
     names = ("corpus/train.jsonl", "corpus/dev.jsonl", "cmvn.json", "tokens.txt")
-    return [*(recipe.exp / name for name in names), *recipe.unit_files]
+    return [*(recipe.exp / name for name in names), *recipe.unit_files, *recipe.start_files]
 
 
 def outputs(recipe: Recipe) -> list[Path]:

@@ -25,6 +25,7 @@ def test_the_recipes_of_the_design_are_there() -> None:
         "librispeech_100",
         "librispeech_960",
         "pretrained",
+        "finetune",
         "gru_study",
         "gru_study_4h",
     }
@@ -37,6 +38,8 @@ def test_a_recipe_is_complete(name: str) -> None:
     assert all(path.is_file() for path in lists)
     own = {path.name for path in lists if path.parent == recipe.folder}
     found = {path.name for path in recipe.folder.iterdir() if path.suffix != ".png"}
+    readme = (recipe.folder / "README.md").read_text()
+    own |= {name for name in found if name.endswith(".ids") and f"`{name}`" in readme}
     assert found == {"config.toml", "README.md", "RESULTS.md"} | own
 
 

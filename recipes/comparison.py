@@ -1,0 +1,126 @@
+"""A model that was trained further against the one that it started from, on the same speech."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from asr.config import writes_phones
+from asr.corpus.librispeech import read_librispeech
+from asr.model.bundle import Bundle, load_bundle
+from asr.records import Hypothesis, Utterance
+from asr.scoring.pairing import pair
+from asr.scoring.report import comparison_text
+from asr.scoring.significance import Comparison, compare
+from asr.scoring.wer import Report, score
+from asr.training.run import spread
+from asr.transcribe import Recogniser
+from asr.transcribe.options import chosen_device
+from recipes.evaluation import (
+    decode_set,
+    evaluation_sets,
+    label,
+    read_decoded,
+    reference_of,
+    references,
+    transcripts,
+    write_decoded,
+)
+from recipes.places import language_files
+from recipes.recipe import Recipe
+from recipes.tuning import bundle_to_decode, tuned_decoding
+
+
+class Compared(NamedTuple):
+    """One set: its paired test, `first` before and `second` after, and how many utterances it has."""
+
+    comparison: Comparison
+    unit: str
+    utterances: int
+
+    def line(self, name: str) -> str:
+        """Such as `finetune: WER 41.20 % before, 30.10 % after, 26.9 % fewer errors [-13.0, -9.2], …`."""
+        first, second, (low, high) = self.comparison.first, self.comparison.second, self.comparison.ci95
+        share = f"{100 * abs(second - first) / first:.1f} % " if first else ""
+        change = f"{share}{'fewer' if second < first else 'more'} errors" if second != first else "the same"
+        p = self.comparison.mapsswe_p
+        return (
+            f"{name}: {'PER' if self.unit == 'phone' else 'WER'} {first:.2f} % before, {second:.2f} % after, "
+            f"{change}, difference [{low:+.2f}, {high:+.2f}], "
+            f"{'p < 0.001' if p < 0.001 else f'p = {p:.3f}'}, {self.utterances} utterances"
+        )
+
+
+def compare_with_start(recipe: Recipe) -> tuple[dict[str, Compared], str]:
+    """Decode dev, test and the control set with both models, in the same way, and test the difference.
+
+    What each model heard is written to compare/before and compare/after.
+
+    Returns:
+        what was found for each set, and why a set that was asked for is not among them; empty if all are.
+    """
+    assert recipe.start is not None
+    ours, theirs = bundle_to_decode(recipe), load_bundle(recipe.start)
+    if why := _not_comparable(recipe, ours, theirs):
+        return {}, why
+    device = chosen_device(recipe.config.training.device)
+    files = {"lexicon": None, "lm": None, **language_files(recipe)}
+    before = Recogniser(replace(theirs, **files), device, tuned_decoding(recipe))
+    after = Recogniser(ours, device, tuned_decoding(recipe))
+    sets, missing = evaluation_sets(recipe), ""
+    control = _control_set(recipe)
+    if control:
+        sets["control"] = control
+    elif recipe.config.scoring.control:
+        missing = f"nothing is known of what was forgotten: {recipe.config.scoring.control} is not there"
+    found = {}
+    for name, utterances in sets.items():
+        if name == "control":
+            heard, _ = decode_set(after, utterances, name)
+            _write(recipe, "after", name, utterances, heard)
+        else:
+            heard = read_decoded(recipe.exp / "decode", name)
+        heard_before, _ = decode_set(before, utterances, f"{name} with the start model")
+        _write(recipe, "before", name, utterances, heard_before)
+        reports = [_report(recipe, utterances, each) for each in (heard_before, heard)]
+        options = recipe.config.scoring
+        comparison = compare(*reports, replicates=options.bootstrap, seed=options.seed)
+        found[name] = Compared(comparison, reports[0].unit, len(utterances))
+    return found, missing
+
+
+def comparison_report(recipe: Recipe, found: dict[str, Compared]) -> str:
+    """All of it in words."""
+    return "\n".join(
+        f"{compared.line(label(recipe, name))}\n{comparison_text(compared.comparison)}"
+        for name, compared in found.items()
+    )
+
+
+def _not_comparable(recipe: Recipe, ours: Bundle, theirs: Bundle) -> str:
+    """Why the two models cannot be decoded alike; empty where they can."""
+    if ours.tokens == theirs.tokens and ours.config.units == theirs.config.units:
+        return ""
+    decoding = recipe.config.decoding
+    if decoding.method == "words" or any(writes_phones(one.config.units, decoding) for one in (ours, theirs)):
+        return "not compared with the start model, whose units are others"
+    return ""
+
+
+def _control_set(recipe: Recipe) -> Sequence[Utterance]:
+    if recipe.control is None:
+        return []
+    rows, _ = read_librispeech(recipe.control)
+    return spread(rows, recipe.config.scoring.control_utterances)
+
+
+def _report(recipe: Recipe, utterances: Sequence[Utterance], heard: Sequence[Hypothesis]) -> Report:
+    is_phones = writes_phones(recipe.config.units, recipe.config.decoding)
+    refs = references(utterances, reference_of(recipe))
+    return score(pair(refs, transcripts(heard)), "phone" if is_phones else "word")
+
+
+def _write(
+    recipe: Recipe, which: str, name: str, utterances: Sequence[Utterance], heard: Sequence[Hypothesis]
+) -> None:
+    refs = references(utterances, reference_of(recipe))
+    write_decoded(recipe.exp / "compare" / which, name, refs, heard)

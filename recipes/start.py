@@ -1,0 +1,60 @@
+"""What a recipe takes over from the model that its training starts from."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from asr.errors import AsrError
+from recipes.recipe import Recipe
+
+if TYPE_CHECKING:  # a list of steps is printed without loading torch
+    from asr.features.cmvn import CmvnStats
+    from asr.units.kinds import Built
+
+
+def require_start(recipe: Recipe) -> None:
+    """Check, before any work starts, that the model is there and is of this recipe's configuration.
+
+    Raises:
+        AsrError: otherwise; the sentence says how to name another one.
+    """
+    if recipe.start is None:
+        return
+    from asr.training.start import open_start
+
+    if not recipe.start.exists():
+        raise AsrError(
+            f"training.start_from: {recipe.start}: no model is there; name the folder of one with "
+            "--set training.start_from=DIR"
+        )
+    open_start(recipe.config)
+
+
+def start_statistics(recipe: Recipe) -> "CmvnStats | None":
+    """The mean and deviation of features that the model was trained with; None where there are none."""
+    if recipe.start is None:
+        return None
+    from asr.features.cmvn import CmvnStats
+    from asr.model.bundle import load_bundle
+
+    bundle = load_bundle(recipe.start)
+    if bundle.cmvn_mean is None or bundle.cmvn_std is None:
+        return None
+    return CmvnStats.of(bundle.cmvn_mean, bundle.cmvn_std)
+
+
+def start_units(recipe: Recipe, texts: Sequence[str]) -> "Built | None":
+    """The units of the model, where [units] is as it was there; None where new ones are asked for.
+
+    Args:
+        recipe: that starts from the model, or not.
+        texts: of train, whose characters are added to those of the model.
+    """
+    if recipe.start is None:
+        return None
+    from asr.model.bundle import load_bundle
+    from asr.units.kinds import continue_units
+
+    bundle = load_bundle(recipe.start)
+    if bundle.config.units != recipe.config.units:
+        return None
+    return continue_units(bundle.config.units, bundle.tokens, bundle.unit_files, texts)
