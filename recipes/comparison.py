@@ -63,7 +63,7 @@ def compare_with_start(recipe: Recipe) -> tuple[dict[str, Compared], str]:
     if why := _not_comparable(recipe, ours, theirs):
         return {}, why
     device = chosen_device(recipe.config.training.device)
-    files = {"lexicon": None, "lm": None, **language_files(recipe)}
+    files = {"lexicon": None, "lm": None, "gru": None, **language_files(recipe)}
     before = Recogniser(replace(theirs, **files), device, tuned_decoding(recipe))
     after = Recogniser(ours, device, tuned_decoding(recipe))
     sets, missing = evaluation_sets(recipe), ""

@@ -6,12 +6,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from recipes.places import is_tuned, language_files
+from recipes.places import language_outputs, tuned_file
 from recipes.recipe import Recipe
 from recipes.run import run_alone
 
 SERVES = "start"
-PARTS = ("corpus", "decoding", "tuning", "scoring")
+PARTS = ("corpus", "decoding", "tuning", "rescoring", "scoring")
 
 
 def inputs(recipe: Recipe) -> list[Path]:
@@ -21,8 +21,8 @@ def inputs(recipe: Recipe) -> list[Path]:
         *recipe.unit_files,
         *recipe.start_files,
         *([recipe.control] if recipe.control else []),
-        *language_files(recipe).values(),
-        *([recipe.exp / "tuned" / "tuned.json"] if is_tuned(recipe) else []),
+        *language_outputs(recipe),
+        *tuned_file(recipe),
     ]
 
 
