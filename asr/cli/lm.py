@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from asr.cli.lm_options import Texts, Vocabulary, Words
 from asr.cli.lm_train import train
 from asr.errors import AsrError
 
@@ -17,9 +18,6 @@ lm = typer.Typer(
     rich_markup_mode=None,
 )
 
-Texts = Annotated[
-    list[str], typer.Argument(metavar="TEXT...", help="A sentence a line; plain, .gz, .xz, or - for stdin.")
-]
 Arpa = Annotated[Path, typer.Argument(metavar="LM", help="A model: .arpa or .arpa.gz.")]
 Output = Annotated[
     Path,
@@ -37,14 +35,8 @@ def build(
     texts: Texts,
     output: Output,
     order: Annotated[int, typer.Option("--order", metavar="N", min=1, max=9, help="Longest n-gram.")] = 3,
-    vocabulary: Annotated[
-        int | None,
-        typer.Option("--vocabulary", metavar="V", min=1, help="Keep the V most frequent words; else <unk>."),
-    ] = None,
-    words: Annotated[
-        Path | None,
-        typer.Option("--words", metavar="FILE", help="Keep the words of FILE, one a line; others are <unk>."),
-    ] = None,
+    vocabulary: Vocabulary = None,
+    words: Words = None,
     cutoff: Annotated[
         list[int] | None,
         typer.Option(

@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from asr.cli.lm_options import Texts, Vocabulary, Words
+
 if TYPE_CHECKING:
     from asr.training.gru_trainer import Report
 
 
 def train(
-    texts: Annotated[
-        list[str],
-        typer.Argument(metavar="TEXT...", help="A sentence a line; plain, .gz, .xz, or - for stdin."),
-    ],
+    texts: Texts,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="The model folder that is written.")
     ],
@@ -28,14 +27,8 @@ def train(
         list[str] | None,
         typer.Option("--held-out", metavar="TEXT", help="Text whose perplexity is shown every few minutes."),
     ] = None,
-    vocabulary: Annotated[
-        int | None,
-        typer.Option("--vocabulary", metavar="V", min=1, help="Keep the V most frequent words; else <unk>."),
-    ] = None,
-    words: Annotated[
-        Path | None,
-        typer.Option("--words", metavar="FILE", help="Keep the words of FILE, one a line; others are <unk>."),
-    ] = None,
+    vocabulary: Vocabulary = None,
+    words: Words = None,
     hidden: Annotated[
         int, typer.Option("--hidden", metavar="H", min=1, help="Hidden units of a layer.")
     ] = 512,

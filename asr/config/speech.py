@@ -1,6 +1,6 @@
 """Speech and text before they meet the model: corpus, sound, features, augmentation, units."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -90,6 +90,11 @@ class FeaturesConfig(Part, frozen=True, kw_only=True):
     high_hz: float = 0.0
     deltas: Annotated[int, Meta(ge=0, le=2)] = 0
     cmvn: Literal["global", "utterance", "none"] = "global"
+
+    @property
+    def extraction(self) -> dict[str, Any]:
+        """What a `FeatureExtractor` takes: everything but the normalisation, which comes after it."""
+        return {name: value for name, value in msgspec.structs.asdict(self).items() if name != "cmvn"}
 
 
 class AugmentConfig(Part, frozen=True, kw_only=True):

@@ -213,17 +213,7 @@ def evaluation_set(
 
 def make_extractor(features: FeaturesConfig) -> FeatureExtractor:
     """The feature extractor of a configuration."""
-    return FeatureExtractor(
-        kind=features.kind,
-        sample_rate=features.sample_rate,
-        num_bins=features.num_bins,
-        num_ceps=features.num_ceps,
-        frame_length_ms=features.frame_length_ms,
-        frame_shift_ms=features.frame_shift_ms,
-        low_hz=features.low_hz,
-        high_hz=features.high_hz,
-        deltas=features.deltas,
-    )
+    return FeatureExtractor(**features.extraction)
 
 
 def fingerprint(

@@ -54,17 +54,7 @@ class Listener:
     def __init__(self, bundle: Bundle) -> None:
         features = bundle.config.features
         self.bundle, self.sample_rate = bundle, features.sample_rate
-        self._extract = FeatureExtractor(
-            kind=features.kind,
-            sample_rate=features.sample_rate,
-            num_bins=features.num_bins,
-            num_ceps=features.num_ceps,
-            frame_length_ms=features.frame_length_ms,
-            frame_shift_ms=features.frame_shift_ms,
-            low_hz=features.low_hz,
-            high_hz=features.high_hz,
-            deltas=features.deltas,
-        )
+        self._extract = FeatureExtractor(**features.extraction)
 
     def read(self, source: Source) -> Iterator[Piece | End | Failure]:
         """The pieces of one file, in blocks, so that hours of audio take the memory of minutes."""
