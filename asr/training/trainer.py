@@ -250,7 +250,10 @@ class Trainer:
             sums[1] += float(batch.target_lens.sum())
             sums[2] += batch.seconds
         gradients = [_gradient(parameter) for parameter in state.learning]
-        loss, units, audio_seconds, stop, clock = distributed.exchange(gradients, sums)
+        statistics = list(self.model.buffers())  # of batch normalisation: all processes go on with their mean
+        for running in statistics:
+            running.div_(distributed.world())
+        loss, units, audio_seconds, stop, clock = distributed.exchange([*gradients, *statistics], sums)
         state.scaler.unscale_(state.optimiser)
         torch._foreach_div_(gradients, max(units, 1.0))
         norm = float(nn.utils.clip_grad_norm_(state.learning, training.clip_norm, foreach=True))

@@ -183,6 +183,40 @@ def test_two_processes_do_what_one_does(tmp_path, corpus, cmvn, tokens, tiny_con
         torch.testing.assert_close(two[1][name], tensor, rtol=1e-3, atol=1e-5)
 
 
+def test_processes_go_on_with_the_mean_of_their_statistics(
+    corpus, cmvn, tokens, tiny_config, tmp_path, monkeypatch
+):
+    """Of the cell with batch normalisation; the other process has no batch, and all its statistics are 2."""
+    from asr.training.run import make_trainer
+
+    def update(folder):
+        trainer = make_trainer(
+            tiny_config(model={"cell": "ligru"}, training={"accumulate": 2}),
+            *corpus,
+            cmvn=cmvn,
+            tokens=tokens,
+            folder=tmp_path / folder,
+            device=torch.device("cpu"),
+        )
+        trainer.model.train()
+        trainer._update([trainer.train_set.batch(range(4), 0)], 0, 0)
+        weights = dict(trainer.model.named_parameters())
+        return dict(trainer.model.named_buffers()), weights
+
+    alone, weights = update("alone")
+
+    def exchange(tensors, extras):
+        for statistic in tensors[len(weights) :]:
+            statistic.add_(2 / 2)
+        return extras
+
+    monkeypatch.setattr("asr.training.distributed.world", lambda: 2)
+    monkeypatch.setattr("asr.training.distributed.exchange", exchange)
+    shared, same = update("shared")
+    assert alone and all(torch.equal(shared[name], alone[name] / 2 + 1) for name in alone)
+    assert all(torch.equal(same[name], weights[name]) for name in weights)
+
+
 def test_processes_that_do_not_divide_the_update(corpus, cmvn, tokens, tiny_config, tmp_path, monkeypatch):
     monkeypatch.setattr("asr.training.distributed.world", lambda: 2)
     from asr.training.run import make_trainer
