@@ -8,7 +8,14 @@ from typing import Any
 import msgspec
 import tomli_w
 
-from asr.config.learning import AveragingConfig, BatchingConfig, ModelConfig, StudyConfig, TrainingConfig
+from asr.config.learning import (
+    AveragingConfig,
+    BatchingConfig,
+    CrfConfig,
+    ModelConfig,
+    StudyConfig,
+    TrainingConfig,
+)
 from asr.config.part import Part
 from asr.config.speech import AugmentConfig, CorpusConfig, FeaturesConfig, SynthesisConfig, UnitsConfig
 from asr.config.start import inherit
@@ -27,6 +34,7 @@ class Config(Part, frozen=True, kw_only=True):
     batching: BatchingConfig = BatchingConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
+    crf: CrfConfig = CrfConfig()
     averaging: AveragingConfig = AveragingConfig()
     language_model: LanguageModelConfig = LanguageModelConfig()
     rescoring: RescoringConfig = RescoringConfig()

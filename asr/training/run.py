@@ -24,10 +24,11 @@ from asr.model.acoustic import STRIDES, AcousticModel
 from asr.records import Utterance
 from asr.training import distributed
 from asr.training.checkpoint import Progress
+from asr.training.criterion import Criterion, crf_criterion
 from asr.training.depth import freeze, rate_factors
 from asr.training.start import copy_weights, open_start
 from asr.training.trainer import Trainer
-from asr.units.kinds import load_units
+from asr.units.kinds import Units, load_units
 
 log = logging.getLogger("asr")
 
@@ -196,6 +197,7 @@ def make_trainer(
         device=device,
         clock=clock,
         rate_factors=rate_factors(model, config.training.layer_decay),
+        criterion=_criterion(config, kept, units),
     )
 
 
@@ -236,7 +238,9 @@ def fingerprint(
     }
     rows = [(u.utt_id, u.start, u.duration, u.text) for u in utterances]
     files = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(unit_files.items())}
-    everything = [parts, rows, list(tokens), *([files] if files else []), *([start] if start else [])]
+    criterion = parts["training"].pop("criterion")
+    crf = [{criterion: tree["crf"]}] if criterion != "ctc" else []
+    everything = [parts, rows, list(tokens), *([files] if files else []), *([start] if start else []), *crf]
     return hashlib.sha256(msgspec.json.encode(everything)).hexdigest()[:16]
 
 
@@ -245,6 +249,14 @@ def spread(utterances: Sequence[Utterance], count: int) -> Sequence[Utterance]:
     if not 0 < count < len(utterances):
         return utterances
     return [utterances[i * len(utterances) // count] for i in range(count)]
+
+
+def _criterion(config: Config, utterances: Sequence[Utterance], units: Units) -> Criterion | None:
+    """What [training] and [crf] ask for; None for CTC's loss."""
+    if config.training.criterion == "ctc":
+        return None
+    targets = [units.encode(utterance.text) for utterance in utterances]
+    return crf_criterion(targets, len(units.tokens), **msgspec.structs.asdict(config.crf))
 
 
 def _output_frames(strides: tuple[int, int], frames: int) -> int:

@@ -26,6 +26,7 @@ from asr.model.ctc import ctc_loss
 from asr.scoring.wer import Unit
 from asr.training import distributed
 from asr.training.checkpoint import Evaluation, Progress
+from asr.training.criterion import Criterion
 from asr.training.depth import rest_frozen_statistics
 from asr.training.diagnosis import Watch, memory_sentence
 from asr.training.evaluation import evaluate
@@ -62,6 +63,7 @@ class Trainer:
         clock: seconds from any start, in which the time budget and the speed are counted; `time.process_time`
             counts the processor's, which other work on the machine does not shorten.
         rate_factors: as for `State`.
+        criterion: what is made small; None takes CTC's loss.
 
     Raises:
         AsrError: the folder holds checkpoints of another configuration, or a setting cannot be.
@@ -82,11 +84,13 @@ class Trainer:
         device: torch.device,
         clock: Callable[[], float] = time.monotonic,
         rate_factors: Mapping[str, float] | None = None,
+        criterion: Criterion | None = None,
     ) -> None:
         self.model = model.to(device)
         self.train_set, self.dev_set, self.decode, self.unit = train_set, dev_set, decode, unit
         self.training, self.batching = training, batching
         self.folder, self.device = folder, device
+        self.criterion = criterion
         self.state = State(
             self.model,
             learning_rate=training.learning_rate,
@@ -263,12 +267,13 @@ class Trainer:
         return Update(loss / max(units, 1.0), norm, audio_seconds, stop > 0, clock)
 
     def _losses(self, batch: Batch) -> Tensor:
-        """(N,) CTC losses of a batch."""
+        """(N,) losses of a batch."""
         precision = PRECISIONS[self.training.precision]
         feats = batch.feats.to(self.device, non_blocking=True)
         with torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
             log_probs, lens = self.model(feats, batch.feat_lens)
-        return ctc_loss(log_probs, lens, batch.targets.to(self.device), batch.target_lens)
+        criterion = self.criterion or ctc_loss
+        return criterion(log_probs, lens, batch.targets.to(self.device), batch.target_lens)
 
     def _set_rate(self, clock: float) -> None:
         step = self.state.at.step
