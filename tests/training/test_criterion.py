@@ -70,7 +70,7 @@ EASY = {
 
 
 def test_learns_from_nothing_and_decodes(tmp_path, corpus, cmvn, tokens, tiny_config):
-    training = {"criterion": "ctc_crf", "epochs": 40, "evaluate_every": 40, "learning_rate": 0.01, "ema": 0.0}
+    training = {"criterion": "ctc_crf", "epochs": 60, "evaluate_every": 60, "learning_rate": 0.01, "ema": 0.0}
     config = tiny_config(**EASY, training=training, crf={"order": 2})
     few = corpus[0][:8]
     end = train(config, few, few, cmvn=cmvn, tokens=tokens, folder=tmp_path)
