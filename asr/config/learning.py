@@ -65,6 +65,7 @@ class IntermediateConfig(Part, frozen=True, kw_only=True):
 class TrainingConfig(Part, frozen=True, kw_only=True):
     """The optimiser and when to stop.
 
+    criterion: what is made small: CTC's loss, or with "ctc_crf" that of [crf].
     max_minutes: time budget of all sessions together, 0 for none; the learning rate falls within it.
     accumulate: batches in one update, over all processes.
     warmup_steps: updates until the learning rate is reached; it then falls along a cosine to `final_rate`
@@ -84,6 +85,7 @@ class TrainingConfig(Part, frozen=True, kw_only=True):
     """
 
     seed: Natural = 1
+    criterion: Literal["ctc", "ctc_crf"] = "ctc"
     epochs: Positive = 30
     max_minutes: NonNegativeFloat = 0.0
     learning_rate: PositiveFloat = 1.5e-3
@@ -105,6 +107,17 @@ class TrainingConfig(Part, frozen=True, kw_only=True):
     start_from: str = ""
     frozen: tuple[str, ...] = ()
     layer_decay: Annotated[float, Meta(gt=0, le=1)] = 1.0
+
+
+class CrfConfig(Part, frozen=True, kw_only=True):
+    """CTC-CRF: transcripts compete with all other sequences of units, as an n-gram of units weighs them.
+
+    order: of the n-gram, which is estimated on the training transcripts.
+    ctc_weight: CTC's loss is added with this weight.
+    """
+
+    order: Annotated[int, Meta(ge=1, le=3)] = 3
+    ctc_weight: NonNegativeFloat = 0.1
 
 
 class AveragingConfig(Part, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ import tomli_w
 from asr.config.learning import (
     AveragingConfig,
     BatchingConfig,
+    CrfConfig,
     IntermediateConfig,
     ModelConfig,
     StudyConfig,
@@ -35,6 +36,7 @@ class Config(Part, frozen=True, kw_only=True):
     model: ModelConfig = ModelConfig()
     intermediate: IntermediateConfig = IntermediateConfig()
     training: TrainingConfig = TrainingConfig()
+    crf: CrfConfig = CrfConfig()
     averaging: AveragingConfig = AveragingConfig()
     language_model: LanguageModelConfig = LanguageModelConfig()
     rescoring: RescoringConfig = RescoringConfig()

@@ -21,9 +21,11 @@ from asr.features.cmvn import CmvnStats
 from asr.features.extract import FeatureExtractor
 from asr.features.spec_augment import SpecAugment
 from asr.model.acoustic import STRIDES, AcousticModel
+from asr.model.ctc import ctc_loss
 from asr.records import Utterance
 from asr.training import distributed
 from asr.training.checkpoint import Progress
+from asr.training.criterion import Criterion, crf_criterion
 from asr.training.depth import freeze, rate_factors
 from asr.training.start import copy_weights, open_start
 from asr.training.trainer import Trainer
@@ -198,6 +200,7 @@ def make_trainer(
         train_set,
         dev_set,
         units.decode,
+        _criterion(config, kept, units),
         unit="phone" if config.units.kind == "phones" else "word",
         training=config.training,
         batching=config.batching,
@@ -256,7 +259,9 @@ def fingerprint(
     }
     rows = [(u.utt_id, u.start, u.duration, u.text) for u in utterances]
     files = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(unit_files.items())}
+    criterion = parts["training"].pop("criterion")
     everything = [parts, rows, list(tokens), *([files] if files else []), *([start] if start else [])]
+    everything += [{criterion: tree["crf"]}] if criterion != "ctc" else []
     everything += [tree["intermediate"], intermediate] if intermediate else []
     return hashlib.sha256(msgspec.json.encode(everything)).hexdigest()[:16]
 
@@ -266,6 +271,14 @@ def spread(utterances: Sequence[Utterance], count: int) -> Sequence[Utterance]:
     if not 0 < count < len(utterances):
         return utterances
     return [utterances[i * len(utterances) // count] for i in range(count)]
+
+
+def _criterion(config: Config, utterances: Sequence[Utterance], units: Units) -> Criterion:
+    """What [training] and [crf] ask for."""
+    if config.training.criterion == "ctc":
+        return ctc_loss
+    targets = [units.encode(utterance.text) for utterance in utterances]
+    return crf_criterion(targets, len(units.tokens), **msgspec.structs.asdict(config.crf))
 
 
 def _output_frames(strides: tuple[int, int], frames: int) -> int:

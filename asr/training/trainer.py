@@ -23,10 +23,10 @@ from asr.batching.sampler import BucketSampler
 from asr.config import BatchingConfig, TrainingConfig
 from asr.errors import AsrError
 from asr.model.acoustic import AcousticModel
-from asr.model.ctc import ctc_loss
 from asr.scoring.wer import Unit
 from asr.training import distributed
 from asr.training.checkpoint import Evaluation, Progress
+from asr.training.criterion import Criterion, batch_losses
 from asr.training.depth import rest_frozen_statistics
 from asr.training.diagnosis import Watch, memory_sentence
 from asr.training.evaluation import evaluate
@@ -34,8 +34,6 @@ from asr.training.monitor import Monitor
 from asr.training.schedule import progress, rate_factor
 from asr.training.state import State
 from asr.training.stopping import Stop
-
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class Update(NamedTuple):
@@ -55,6 +53,7 @@ class Trainer:
         model: what is frozen in it is not trained.
         train_set, dev_set: what to learn from, and what to measure the errors on.
         decode: ids of units to text, or to phones.
+        criterion: what is made small, of the model's output.
         unit: what stands between two spaces of it, of which the errors on dev are counted.
         training, batching: the settings.
         folder: for checkpoints, metrics.jsonl and curve.png.
@@ -75,6 +74,7 @@ class Trainer:
         train_set: SpeechDataset,
         dev_set: SpeechDataset,
         decode: Callable[[list[int]], str],
+        criterion: Criterion,
         *,
         unit: Unit,
         training: TrainingConfig,
@@ -90,7 +90,7 @@ class Trainer:
         self.train_set, self.dev_set, self.decode, self.unit = train_set, dev_set, decode, unit
         self.training, self.batching = training, batching
         self.folder, self.device = folder, device
-        self.intermediate_weight = intermediate_weight
+        self.criterion, self.intermediate_weight = criterion, intermediate_weight
         self.state = State(
             self.model,
             learning_rate=training.learning_rate,
@@ -270,25 +270,15 @@ class Trainer:
         return Update(loss / max(units, 1.0), norm, audio_seconds, stop > 0, clock)
 
     def _losses(self, batch: Batch) -> Tensor:
-        """(N,) CTC losses of a batch; with an intermediate output, the mean of both by its weight.
-
-        Its loss counts as if its target had as many units as the output's, so that the weight means the same
-        for phones as for characters.
-        """
-        precision, weight = PRECISIONS[self.training.precision], self.intermediate_weight
-        feats = batch.feats.to(self.device, non_blocking=True)
-        halfway = None
-        with torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
-            if weight:
-                log_probs, halfway, lens = self.model.forward_both(feats, batch.feat_lens)
-            else:
-                log_probs, lens = self.model(feats, batch.feat_lens)
-        losses = ctc_loss(log_probs, lens, batch.targets.to(self.device), batch.target_lens)
-        if halfway is None:
-            return losses
-        targets, target_lens = batch.intermediate_targets.to(self.device), batch.intermediate_target_lens
-        units = (batch.target_lens / target_lens.clamp(min=1)).to(self.device)
-        return (1 - weight) * losses + weight * units * ctc_loss(halfway, lens, targets, target_lens)
+        """(N,) losses of a batch."""
+        return batch_losses(
+            self.model,
+            batch,
+            self.criterion,
+            intermediate_weight=self.intermediate_weight,
+            precision=self.training.precision,
+            device=self.device,
+        )
 
     def _set_rate(self, clock: float) -> None:
         step = self.state.at.step

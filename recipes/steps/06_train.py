@@ -9,7 +9,7 @@ from recipes.recipe import Recipe, set_aside
 from recipes.run import run_alone
 
 SERVES = "model"
-PARTS = ("features", "augment", "batching", "model", "intermediate", "training")
+PARTS = ("features", "augment", "batching", "model", "intermediate", "training", "crf")
 CONTINUES = {"training": {"keep", "max_minutes", "patience"}}
 
 

@@ -9,7 +9,7 @@ from recipes.recipe import Recipe, set_aside
 from recipes.run import run_alone
 
 SERVES = "study"
-PARTS = ("features", "augment", "batching", "model", "training", "study")
+PARTS = ("features", "augment", "batching", "model", "training", "crf", "study")
 CONTINUES = {"study": {"grid", "grids"}}
 
 

@@ -295,7 +295,7 @@ def test_loss_beyond_rescue_is_explained(tmp_path, corpus, cmvn, tokens, tiny_co
 def test_updates_without_finite_gradient_are_left_out_and_counted(
     tmp_path, corpus, cmvn, tokens, tiny_config, caplog, monkeypatch
 ):
-    monkeypatch.setattr("asr.training.trainer.ctc_loss", lambda *args: ctc_loss(*args) * float("nan"))
+    monkeypatch.setattr("asr.training.run.ctc_loss", lambda *args: ctc_loss(*args) * float("nan"))
     with pytest.raises(Runaway, match=r"20 updates in a row had no finite gradient .*u[0-9]+"):
         train(tiny_config(training={"epochs": 100}), *corpus, cmvn=cmvn, tokens=tokens, folder=tmp_path)
     assert caplog.text.count("it is left out") == 20
@@ -334,7 +334,7 @@ def test_out_of_memory_is_a_sentence(tmp_path, corpus, cmvn, tokens, tiny_config
     def fail(*_):
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr("asr.training.trainer.ctc_loss", fail)
+    monkeypatch.setattr("asr.training.run.ctc_loss", fail)
     with pytest.raises(AsrError, match=r"out of memory with batches of 6 s.*batching\.seconds"):
         train(tiny_config(), *corpus, cmvn=cmvn, tokens=tokens, folder=tmp_path)
 
