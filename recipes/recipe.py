@@ -83,6 +83,12 @@ class Recipe:
         """What the units need beside tokens.txt, in the experiment folder."""
         return [self.exp / name for name in self.config.units.files]
 
+    @property
+    def intermediate_files(self) -> list[Path]:
+        """Likewise of the intermediate output, tokens first, where its units are not those of the output."""
+        units = self.config.intermediate_units
+        return [self.exp / "intermediate" / name for name in ("tokens.txt", *units.files)] if units else []
+
     def beside(self, name: str) -> Path | None:
         """A file that the configuration names, beside it; None for the empty name."""
         return self.folder / name if name else None

@@ -33,6 +33,7 @@ class SpeechDataset:
         cmvn: mean (F,) and standard deviation (F,) of the training data, or "utterance" for each
             utterance's own, or None to leave feats as they are.
         encode: transcript to the ids of its units. None leaves targets empty, as evaluation does.
+        encode_intermediate: likewise for the model's intermediate output, where it has one.
         output_frames: T to T', the frames that the model makes of T. With it, a waveform whose change of
             speed leaves fewer frames than its target needs stays as it was. None where no target must fit.
         waveform_augment, spec_augment: changes of waveform and feats for training; None for none.
@@ -55,6 +56,7 @@ class SpeechDataset:
         extractor: FeatureExtractor,
         cmvn: tuple[Tensor, Tensor] | Literal["utterance"] | None,
         encode: Callable[[str], list[int]] | None = None,
+        encode_intermediate: Callable[[str], list[int]] | None = None,
         output_frames: Callable[[int], int] | None = None,
         waveform_augment: WaveformAugment | None = None,
         spec_augment: SpecAugment | None = None,
@@ -67,7 +69,7 @@ class SpeechDataset:
         self._sample_rate = sample_rate
         self._extractor = extractor
         self._cmvn = cmvn
-        self._encode = encode
+        self._encode, self._encode_intermediate = encode, encode_intermediate
         self._output_frames = output_frames
         self._waveform_augment = waveform_augment
         self._spec_augment = spec_augment
@@ -123,12 +125,13 @@ class SpeechDataset:
 
     def _example(self, utterance: Utterance, original: Tensor, rng: np.random.Generator) -> Example:
         target = self._encode(utterance.text) if self._encode else []
+        halfway = self._encode_intermediate(utterance.text) if self._encode_intermediate else []
         waveform = original
         if self._waveform_augment is not None:
             waveform = self._waveform_augment(original, rng)
-            if not self._fits(waveform, target):
+            if not self._fits(waveform, target, halfway):
                 waveform = original
-        if not self._fits(waveform, target):
+        if not self._fits(waveform, target, halfway):
             raise AsrError(
                 f"{len(waveform) / self._sample_rate:.2f} s of audio were found, where the manifest has "
                 f"{utterance.duration:.2f} s; too short for the {len(target)} units of the transcript"
@@ -137,14 +140,14 @@ class SpeechDataset:
         feats = self._normalise(self._extractor(waveform, warp))
         if self._spec_augment is not None:
             feats = self._spec_augment(feats, rng)
-        return Example(utterance.utt_id, feats, target, len(waveform) / self._sample_rate)
+        return Example(utterance.utt_id, feats, target, len(waveform) / self._sample_rate, halfway)
 
-    def _fits(self, waveform: Tensor, target: list[int]) -> bool:
-        """Whether the model makes enough frames of the waveform for CTC to align the target."""
+    def _fits(self, waveform: Tensor, *targets: list[int]) -> bool:
+        """Whether the model makes enough frames of the waveform for CTC to align the targets."""
         frames = self._extractor.num_frames(len(waveform))
         if self._output_frames is None:
             return frames > 0
-        return frames > 0 and self._output_frames(frames) >= frames_needed(target)
+        return frames > 0 and self._output_frames(frames) >= max(map(frames_needed, targets))
 
     def _normalise(self, feats: Tensor) -> Tensor:
         if self._cmvn is None:

@@ -48,6 +48,20 @@ class ModelConfig(Part, frozen=True, kw_only=True):
     residual: bool = True
 
 
+class IntermediateConfig(Part, frozen=True, kw_only=True):
+    """A second output in the middle of the stack: helps the layers below it to learn, and is not exported.
+
+    layer: recurrent layers below it; 0: there is none.
+    weight: share of its loss.
+    units: what it writes: the model's `own`, or `phones` as CMUdict says the words, which a model that writes
+        letters does not know.
+    """
+
+    layer: Natural = 0
+    weight: Probability = 0.3
+    units: Literal["own", "phones"] = "own"
+
+
 class TrainingConfig(Part, frozen=True, kw_only=True):
     """The optimiser and when to stop.
 

@@ -8,7 +8,14 @@ from typing import Any
 import msgspec
 import tomli_w
 
-from asr.config.learning import AveragingConfig, BatchingConfig, ModelConfig, StudyConfig, TrainingConfig
+from asr.config.learning import (
+    AveragingConfig,
+    BatchingConfig,
+    IntermediateConfig,
+    ModelConfig,
+    StudyConfig,
+    TrainingConfig,
+)
 from asr.config.part import Part
 from asr.config.speech import AugmentConfig, CorpusConfig, FeaturesConfig, SynthesisConfig, UnitsConfig
 from asr.config.start import inherit
@@ -26,6 +33,7 @@ class Config(Part, frozen=True, kw_only=True):
     units: UnitsConfig = UnitsConfig()
     batching: BatchingConfig = BatchingConfig()
     model: ModelConfig = ModelConfig()
+    intermediate: IntermediateConfig = IntermediateConfig()
     training: TrainingConfig = TrainingConfig()
     averaging: AveragingConfig = AveragingConfig()
     language_model: LanguageModelConfig = LanguageModelConfig()
@@ -34,6 +42,12 @@ class Config(Part, frozen=True, kw_only=True):
     tuning: TuningConfig = TuningConfig()
     scoring: ScoringConfig = ScoringConfig()
     study: StudyConfig | None = None
+
+    @property
+    def intermediate_units(self) -> UnitsConfig | None:
+        """Of the intermediate output, where they are not those of the output."""
+        is_other = self.intermediate.layer and self.intermediate.units == "phones"
+        return UnitsConfig(kind="phones") if is_other else None
 
 
 def writes_phones(units: UnitsConfig, decoding: DecodingConfig) -> bool:
@@ -99,6 +113,14 @@ def check_config(config: Config, origin: str) -> None:
         (
             config.units.stress and bool(config.units.phones),
             "units.stress or units.phones, which says with or without stress what the phones are",
+        ),
+        (
+            config.intermediate.layer > config.model.num_layers,
+            "intermediate.layer ≤ model.num_layers",
+        ),
+        (
+            config.intermediate.units == "phones" and config.units.kind == "phones",
+            'intermediate.units = "own" where units.kind is "phones"',
         ),
         (augment.noise_snr_db[0] > augment.noise_snr_db[1], "augment.noise_snr_db from low to high"),
         *_word_problems(config),

@@ -55,6 +55,18 @@ class AcousticModel(nn.Module):
         self.dropout = LockedDropout(dropout)
         self.output_norm = nn.LayerNorm(width)
         self.output = nn.Linear(width, num_classes)
+        self.intermediate: IntermediateOutput | None = None
+
+    def add_intermediate(self, layer: int, num_classes: int) -> None:
+        """Give the model a second output above its first `layer` recurrent layers, for training alone.
+
+        Raises:
+            ValueError: the model has fewer layers.
+        """
+        most = len(self.layers)
+        if not 1 <= layer <= most:
+            raise ValueError(f"an intermediate output above 1 to {most} layers expected, got {layer}")
+        self.intermediate = IntermediateOutput(layer, self.output.in_features, num_classes)
 
     def forward(self, feats: Tensor, feat_lens: Tensor) -> tuple[Tensor, Tensor]:
         """Score every class in every output frame.
@@ -68,12 +80,32 @@ class AcousticModel(nn.Module):
             log_prob_lens: (N,), integer: ⌈feat_lens / subsampling⌉.
         """
         x, lens = self.front_end(feats, feat_lens)
-        x = self.dropout(x)
-        for norm, layer in zip(self.norms, self.layers, strict=True):
-            y, _ = layer(norm(x), lens)
+        x = self._climb(self.dropout(x), lens, 0, len(self.layers))
+        return self._classify(x), lens
+
+    def forward_both(self, feats: Tensor, feat_lens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `forward`, with the log-probabilities of the intermediate output between its two results.
+
+        Their shape is (N, T', C of the intermediate output).
+        """
+        assert self.intermediate is not None, "add_intermediate comes first"
+        x, lens = self.front_end(feats, feat_lens)
+        x = self._climb(self.dropout(x), lens, 0, self.intermediate.layer)
+        halfway = self.intermediate(x)
+        x = self._climb(x, lens, self.intermediate.layer, len(self.layers))
+        return self._classify(x), halfway, lens
+
+    def _climb(self, x: Tensor, lens: Tensor, first: int, end: int) -> Tensor:
+        """Through the recurrent layers from `first` to before `end`."""
+        for index in range(first, end):
+            y, _ = self.layers[index](self.norms[index](x), lens)
             y = self.dropout(y)
             x = x + y if self.residual else y
-        return self.output(self.output_norm(x)).log_softmax(dim=-1), lens
+        return x
+
+    def _classify(self, x: Tensor) -> Tensor:
+        log_probs: Tensor = self.output(self.output_norm(x)).log_softmax(dim=-1)
+        return log_probs
 
     def output_lens(self, feat_lens: Tensor) -> Tensor:
         """(N,) output frames for (N,) input frames."""
@@ -109,6 +141,26 @@ class FrontEnd(nn.Module):
         for stride in self.strides:
             feat_lens = _ceil_divide(feat_lens, stride)
         return feat_lens
+
+
+class IntermediateOutput(nn.Module):
+    """A second linear output with log-softmax, whose CTC loss reaches the layers below it on a shorter way.
+
+    J. Lee and S. Watanabe, "Intermediate loss regularization for CTC-based speech recognition", ICASSP 2021;
+    with units nearer to the sound than those of the output, as in S. Toshniwal et al., "Multitask learning
+    with low-level auxiliary tasks for encoder-decoder based speech recognition", Interspeech 2017.
+    """
+
+    def __init__(self, layer: int, width: int, num_classes: int) -> None:
+        super().__init__()
+        self.layer = layer
+        self.norm = nn.LayerNorm(width)
+        self.output = nn.Linear(width, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, T', width) -> (N, T', C)."""
+        log_probs: Tensor = self.output(self.norm(x)).log_softmax(dim=-1)
+        return log_probs
 
 
 class LockedDropout(nn.Module):

@@ -36,10 +36,12 @@ def average_checkpoints(
 def evaluated_weights(tensors: Tensors) -> Tensors:
     """The model in a checkpoint: the running average where there is one, else the weights themselves.
 
+    The intermediate output (`asr.model.acoustic.IntermediateOutput`) has served its purpose and stays behind.
     Statistics that are no parameters (of Li-GRU's batch normalisation) have no running average of weights;
     they are the model's own.
     """
-    return _part(tensors, "model.") | _part(tensors, "ema.")
+    weights = _part(tensors, "model.") | _part(tensors, "ema.")
+    return {name: weight for name, weight in weights.items() if not name.startswith("intermediate.")}
 
 
 def _part(tensors: Tensors, prefix: str) -> Tensors:

@@ -12,7 +12,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from asr.batching.check import check_trainable, summarise
+from asr.batching.check import Rejected, check_trainable, summarise
 from asr.batching.dataset import SpeechDataset
 from asr.config import Config, FeaturesConfig
 from asr.errors import AsrError
@@ -27,7 +27,7 @@ from asr.training.checkpoint import Progress
 from asr.training.depth import freeze, rate_factors
 from asr.training.start import copy_weights, open_start
 from asr.training.trainer import Trainer
-from asr.units.kinds import load_units
+from asr.units.kinds import Units, load_units
 
 log = logging.getLogger("asr")
 
@@ -53,6 +53,7 @@ def train(
     tokens: Sequence[str],
     folder: Path,
     unit_files: Mapping[str, bytes] | None = None,
+    intermediate_units: Units | None = None,
 ) -> Progress:
     """Train a model, or go on training it.
 
@@ -65,6 +66,7 @@ def train(
         tokens: the units; number 0 is the blank.
         folder: for checkpoints, metrics.jsonl and curve.png.
         unit_files: contents by name of what the units need beside the tokens (`UnitsConfig.files`).
+        intermediate_units: of the intermediate output, where it has others than the output.
 
     Returns:
         Where training ended.
@@ -90,6 +92,7 @@ def train(
             folder=folder,
             device=device,
             unit_files=unit_files,
+            intermediate_units=intermediate_units,
         )
         return trainer.run()
 
@@ -104,13 +107,15 @@ def make_trainer(
     folder: Path,
     device: torch.device,
     unit_files: Mapping[str, bytes] | None = None,
+    intermediate_units: Units | None = None,
     change: Callable[[AcousticModel], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Trainer:
     """Build data sets, model and trainer.
 
     Args:
-        config, train_utterances, dev_utterances, cmvn, tokens, folder, unit_files: as for `train`.
+        config, train_utterances, dev_utterances, cmvn, tokens, folder, unit_files, intermediate_units: as for
+            `train`.
         device: where the model is trained.
         change: does something to the new model before it is trained; checkpoints do not know of it.
         clock: as for `Trainer`.
@@ -120,13 +125,17 @@ def make_trainer(
     units = load_units(config.units, tokens, unit_files)
     extractor = make_extractor(config.features)
     frames = functools.partial(_output_frames, STRIDES[config.model.subsampling])
-    kept, rejected = check_trainable(
-        train_utterances,
-        lambda u: frames(extractor.num_frames(int(u.duration * config.features.sample_rate))),
-        units.encode,
-        min_seconds=config.batching.min_seconds,
-        max_seconds=config.batching.max_seconds,
-    )
+    halfway = (intermediate_units or units) if config.intermediate.layer else None
+    kept, rejected = list(train_utterances), list[Rejected]()
+    for written in (units, halfway) if halfway else (units,):
+        kept, more = check_trainable(
+            kept,
+            lambda u: frames(extractor.num_frames(int(u.duration * config.features.sample_rate))),
+            written.encode,
+            min_seconds=config.batching.min_seconds,
+            max_seconds=config.batching.max_seconds,
+        )
+        rejected += more
     if distributed.rank() == 0:
         for item in rejected:
             log.warning("%s; left out of training", item.reason)
@@ -141,6 +150,7 @@ def make_trainer(
         extractor=extractor,
         cmvn=statistics,
         encode=units.encode,
+        encode_intermediate=halfway.encode if halfway else None,
         output_frames=frames,
         waveform_augment=WaveformAugment(
             speeds=augment.speeds,
@@ -177,6 +187,8 @@ def make_trainer(
     if start:
         told = copy_weights(model, tokens, config.units.kind, start[0])
         log.info("starts from %s: %s", config.training.start_from, told)
+    if halfway:
+        model.add_intermediate(config.intermediate.layer, len(halfway.tokens))
     if change:
         change(model)
     if frozen := freeze(model, config.training.frozen):
@@ -191,11 +203,17 @@ def make_trainer(
         batching=config.batching,
         folder=folder,
         fingerprint=fingerprint(
-            config, [*kept, *dev_utterances], tokens, unit_files, start[1] if start else ""
+            config,
+            [*kept, *dev_utterances],
+            tokens,
+            unit_files,
+            start[1] if start else "",
+            [halfway.encode(utterance.text) for utterance in kept] if halfway else [],
         ),
         device=device,
         clock=clock,
         rate_factors=rate_factors(model, config.training.layer_decay),
+        intermediate_weight=config.intermediate.weight if halfway else 0.0,
     )
 
 
@@ -222,12 +240,14 @@ def fingerprint(
     tokens: Sequence[str],
     unit_files: Mapping[str, bytes],
     start: str = "",
+    intermediate: Sequence[Sequence[int]] = (),
 ) -> str:
     """A digest of everything that decides what is trained; where audio and start model lie does not count.
 
     Args:
         config, utterances, tokens, unit_files: as for `train`.
         start: digest of the model that the training starts from.
+        intermediate: targets of the intermediate output, where there is one.
     """
     tree = msgspec.to_builtins(config)
     parts = {
@@ -237,6 +257,7 @@ def fingerprint(
     rows = [(u.utt_id, u.start, u.duration, u.text) for u in utterances]
     files = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(unit_files.items())}
     everything = [parts, rows, list(tokens), *([files] if files else []), *([start] if start else [])]
+    everything += [tree["intermediate"], intermediate] if intermediate else []
     return hashlib.sha256(msgspec.json.encode(everything)).hexdigest()[:16]
 
 

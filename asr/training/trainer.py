@@ -22,6 +22,7 @@ from asr.batching.loader import load_batches
 from asr.batching.sampler import BucketSampler
 from asr.config import BatchingConfig, TrainingConfig
 from asr.errors import AsrError
+from asr.model.acoustic import AcousticModel
 from asr.model.ctc import ctc_loss
 from asr.scoring.wer import Unit
 from asr.training import distributed
@@ -51,7 +52,7 @@ class Trainer:
     """Trains a model; `run` does it all.
 
     Args:
-        model: (feats, feat_lens) -> (log_probs, log_prob_lens); what is frozen in it is not trained.
+        model: what is frozen in it is not trained.
         train_set, dev_set: what to learn from, and what to measure the errors on.
         decode: ids of units to text, or to phones.
         unit: what stands between two spaces of it, of which the errors on dev are counted.
@@ -62,6 +63,7 @@ class Trainer:
         clock: seconds from any start, in which the time budget and the speed are counted; `time.process_time`
             counts the processor's, which other work on the machine does not shorten.
         rate_factors: as for `State`.
+        intermediate_weight: share of the loss of the model's intermediate output, 0 for a model without.
 
     Raises:
         AsrError: the folder holds checkpoints of another configuration, or a setting cannot be.
@@ -69,7 +71,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: AcousticModel,
         train_set: SpeechDataset,
         dev_set: SpeechDataset,
         decode: Callable[[list[int]], str],
@@ -82,11 +84,13 @@ class Trainer:
         device: torch.device,
         clock: Callable[[], float] = time.monotonic,
         rate_factors: Mapping[str, float] | None = None,
+        intermediate_weight: float = 0.0,
     ) -> None:
         self.model = model.to(device)
         self.train_set, self.dev_set, self.decode, self.unit = train_set, dev_set, decode, unit
         self.training, self.batching = training, batching
         self.folder, self.device = folder, device
+        self.intermediate_weight = intermediate_weight
         self.state = State(
             self.model,
             learning_rate=training.learning_rate,
@@ -263,12 +267,25 @@ class Trainer:
         return Update(loss / max(units, 1.0), norm, audio_seconds, stop > 0, clock)
 
     def _losses(self, batch: Batch) -> Tensor:
-        """(N,) CTC losses of a batch."""
-        precision = PRECISIONS[self.training.precision]
+        """(N,) CTC losses of a batch; with an intermediate output, the mean of both by its weight.
+
+        Its loss counts as if its target had as many units as the output's, so that the weight means the same
+        for phones as for characters.
+        """
+        precision, weight = PRECISIONS[self.training.precision], self.intermediate_weight
         feats = batch.feats.to(self.device, non_blocking=True)
+        halfway = None
         with torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
-            log_probs, lens = self.model(feats, batch.feat_lens)
-        return ctc_loss(log_probs, lens, batch.targets.to(self.device), batch.target_lens)
+            if weight:
+                log_probs, halfway, lens = self.model.forward_both(feats, batch.feat_lens)
+            else:
+                log_probs, lens = self.model(feats, batch.feat_lens)
+        losses = ctc_loss(log_probs, lens, batch.targets.to(self.device), batch.target_lens)
+        if halfway is None:
+            return losses
+        targets, target_lens = batch.intermediate_targets.to(self.device), batch.intermediate_target_lens
+        units = (batch.target_lens / target_lens.clamp(min=1)).to(self.device)
+        return (1 - weight) * losses + weight * units * ctc_loss(halfway, lens, targets, target_lens)
 
     def _set_rate(self, clock: float) -> None:
         step = self.state.at.step

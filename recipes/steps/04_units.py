@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from recipes.recipe import CACHE, Recipe
 from recipes.run import run_alone
 
-PARTS = ("units",)
+PARTS = ("units", "intermediate")
 
 
 def inputs(recipe: Recipe) -> list[Path]:
@@ -17,29 +17,30 @@ def inputs(recipe: Recipe) -> list[Path]:
 
 
 def outputs(recipe: Recipe) -> list[Path]:
-    return [recipe.exp / "tokens.txt", *recipe.unit_files]
+    return [recipe.exp / "tokens.txt", *recipe.unit_files, *recipe.intermediate_files]
 
 
 def run(recipe: Recipe) -> list[str]:
     from asr.corpus.manifest import read_manifest
-    from asr.files import write_bytes
     from asr.units.kinds import build_units
-    from asr.units.tokens import write_tokens
     from recipes.start import start_units
+    from recipes.units import write_units
 
-    units = recipe.config.units
-    train, *others = [read_manifest(path) for path in _manifests(recipe)]
-    built = start_units(recipe, [row.text for row in train]) or build_units(
+    units, halfway = recipe.config.units, recipe.config.intermediate_units
+    train, *others = [[row.text for row in read_manifest(path)] for path in _manifests(recipe)]
+    built = start_units(recipe, train) or build_units(
         units,
-        [row.text for row in train],
-        [row.text for rows in others for row in rows],
+        train,
+        [text for texts in others for text in texts],
         lexicon=recipe.beside(units.lexicon),
         cache=CACHE,
     )
-    for name, content in built.files.items():
-        write_bytes(recipe.exp / name, content)
-    write_tokens(recipe.exp / "tokens.txt", built.tokens)
-    return [f"{built.told[0]}; {recipe.shown(recipe.exp / 'tokens.txt')}", *built.told[1:]]
+    told = write_units(built, recipe.exp, recipe)
+    if halfway:
+        built = build_units(halfway, train, [], lexicon=None, cache=CACHE)
+        lines = write_units(built, recipe.exp / "intermediate", recipe)
+        told += [f"intermediate output: {line}" for line in lines]
+    return told
 
 
 def _manifests(recipe: Recipe) -> list[Path]:

@@ -9,13 +9,14 @@ from recipes.recipe import Recipe, set_aside
 from recipes.run import run_alone
 
 SERVES = "model"
-PARTS = ("features", "augment", "batching", "model", "training")
+PARTS = ("features", "augment", "batching", "model", "intermediate", "training")
 CONTINUES = {"training": {"keep", "max_minutes", "patience"}}
 
 
 def inputs(recipe: Recipe) -> list[Path]:
     names = ("corpus/train.jsonl", "corpus/dev.jsonl", "cmvn.json", "tokens.txt")
-    return [*(recipe.exp / name for name in names), *recipe.unit_files, *recipe.start_files]
+    own = [recipe.exp / name for name in names]
+    return [*own, *recipe.unit_files, *recipe.intermediate_files, *recipe.start_files]
 
 
 def outputs(recipe: Recipe) -> list[Path]:
@@ -34,6 +35,7 @@ def run(recipe: Recipe) -> list[str]:
     from asr.features.cmvn import CmvnStats
     from asr.training import train
     from asr.units.tokens import read_tokens
+    from recipes.units import intermediate_units
 
     exp, folder = recipe.exp, recipe.exp / "train"
     end = train(
@@ -44,6 +46,7 @@ def run(recipe: Recipe) -> list[str]:
         tokens=read_tokens(exp / "tokens.txt"),
         folder=folder,
         unit_files={path.name: path.read_bytes() for path in recipe.unit_files},
+        intermediate_units=intermediate_units(recipe),
     )
     rate = "PER" if recipe.config.units.kind == "phones" else "WER"
     return [

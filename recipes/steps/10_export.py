@@ -12,7 +12,7 @@ from recipes.run import run_alone
 
 SERVES = "model"
 PARTS = (
-    *("corpus", "features", "augment", "batching", "model", "training", "averaging"),
+    *("corpus", "features", "augment", "batching", "model", "intermediate", "training", "averaging"),
     *("language_model", "rescoring", "decoding", "tuning", "scoring"),
 )
 
