@@ -12,7 +12,6 @@ shorter without changing what a second of audio costs.
 
 import argparse
 import contextlib
-import math
 import resource
 import statistics
 import sys
@@ -22,22 +21,20 @@ from pathlib import Path
 
 import msgspec
 import torch
-from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from asr.batching.loader import load_batches
 from asr.corpus.librispeech import SUBSETS, find_subset
 from asr.corpus.manifest import read_ids, read_manifest
 from asr.errors import AsrError
 from asr.features.cmvn import CmvnStats
-from asr.model.acoustic import AcousticModel
 from asr.training import distributed
 from asr.training.checkpoint import checkpoints
 from asr.training.monitor import read_metrics
-from asr.training.run import make_extractor, make_trainer
+from asr.training.run import make_trainer
 from asr.training.trainer import Trainer
 from asr.units.tokens import read_tokens
+from benchmarks.gpu_estimate import CUDA_BYTES, Estimate, Gpu, estimate
 from recipes.places import further_corpora
 from recipes.recipe import Recipe, open_recipe
 from recipes.run import run_steps
@@ -48,11 +45,9 @@ from recipes.units import intermediate_units
 HOURS = {"train-clean-100": 100.6, "train-clean-360": 363.6, "train-other-500": 496.7}
 """Of speech, by Panayotov et al. 2015, table 1. Others by the size of their archive, as train-clean-100."""
 
-GPU, TERAFLOPS = "NVIDIA A100", 5.0
-"""The GPU of the estimate, and the rate that is assumed: under 2 % of its peak in bfloat16 (312), because a
-recurrent layer waits for each of its steps."""
-CUDA_BYTES = 1_000_000_000
-"""What CUDA and its libraries take for themselves."""
+
+NEVER = 1_000_000
+"""An epoch that is not reached."""
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,10 +60,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
         peak, peak_of_a_reader: resident memory, steps 1 to 4 included; `device_peak` of CUDA.
         part_hours, whole_hours: training speech that is there, and that of the recipe.
         epoch_hours: estimate for the whole on this machine.
-        operations: floating-point operations of training on a second of audio.
-        state: weights, gradients, moments and average of the optimiser, in float32.
-        kept: what a full batch keeps for the backward pass, in the precision that was measured.
-        gpu_epoch_hours, gpu_bytes: estimates for one GPU.
+        on_gpu: estimate for one GPU.
     """
 
     recipe: str
@@ -89,13 +81,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     part_hours: float
     whole_hours: float
     epoch_hours: float
-    operations: float
-    state: int
-    kept: int
-    gpu: str
-    gpu_teraflops: float
-    gpu_epoch_hours: float
-    gpu_bytes: int
+    on_gpu: Estimate
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -107,8 +93,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--updates", type=int, default=200)
     parser.add_argument("--set", dest="settings", nargs="+", action="extend", default=[], metavar="key=value")
     parser.add_argument("--exp", type=Path, help="keep the experiment folder here, and go on in it")
-    parser.add_argument("--gpu", default=GPU, help="name of the GPU of the estimate")
-    parser.add_argument("--teraflops", type=float, default=TERAFLOPS, help="that it is assumed to sustain")
+    assumed = Gpu()
+    parser.add_argument("--gpu", default=assumed.name, help="name of the GPU of the estimate")
+    parser.add_argument("--teraflops", type=float, default=assumed.teraflops, help="that it is assumed to do")
+    parser.add_argument("--microseconds", type=float, default=assumed.microseconds, help="of a frame on it")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     if options.updates < 2:
@@ -147,7 +135,9 @@ def prepared(name: str, root: Path, settings: list[str], exp: Path) -> tuple[Rec
 
 def replacements(recipe: Recipe) -> tuple[list[str], list[str]]:
     """Settings with which a recipe trains on what is there, on this device, and why in sentences."""
-    settings, changed = ["training.evaluate_every=1000000", "training.keep=1"], list[str]()
+    changed: list[str] = []
+    settings = [f"training.{name}={NEVER}" for name in ("epochs", "evaluate_every")]  # no end, no dev
+    settings += ["training.max_minutes=0", "training.keep=1"]
     if recipe.config.corpus.source in SUBSETS:
         found, changed = subsets(recipe)
         settings += found
@@ -216,45 +206,32 @@ def measure(recipe: Recipe, changed: list[str], options: argparse.Namespace) -> 
     trainer.run(options.updates)
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    lines = [line for line in read_metrics(trainer.folder / "metrics.jsonl") if line["event"] == "update"][1:]
+    lines = read_metrics(trainer.folder / "metrics.jsonl")[1:]
     took, audio = [line["audio"] / line["xrt"] for line in lines], sum(line["audio"] for line in lines)
     here, whole = whole_hours(recipe, options.recipe)
-    config, model = recipe.config, trainer.model
-    parameters = sum(weight.numel() for weight in model.parameters())
-    operations = 6 * multiplications(
-        model, make_extractor(config.features).dim, config.features.frame_shift_ms
-    )
-    state = 4 * parameters * (5 if config.training.ema else 4)
+    gpu = Gpu(name=options.gpu, teraflops=options.teraflops, microseconds=options.microseconds)
     is_cuda = trainer.device.type == "cuda"
     device_peak = torch.cuda.max_memory_allocated() if is_cuda else 0
-    longest = config.batching.seconds / min(config.augment.speeds)
-    kept = round(longest * kept_for_backward(trainer, config.features.frame_shift_ms))
     return Cost(
         recipe=recipe.name,
         changed=changed,
         device=torch.cuda.get_device_name() if is_cuda else "processor",
         threads=torch.get_num_threads(),
-        parameters=parameters,
+        parameters=sum(weight.numel() for weight in trainer.model.parameters()),
         updates=len(lines),
         seconds_an_update=sum(took) / len(took),
         median_update=statistics.median(took),
         audio_an_update=audio / len(took),
         times_real_time=audio / sum(took),
         peak=1024 * own,
-        readers=config.batching.workers,
-        peak_of_a_reader=1024 * children if config.batching.workers else 0,
+        readers=recipe.config.batching.workers,
+        peak_of_a_reader=1024 * children if recipe.config.batching.workers else 0,
         device_peak=device_peak,
         checkpoint=checkpoints(trainer.folder)[-1].stat().st_size,
         part_hours=here,
         whole_hours=whole,
         epoch_hours=whole * sum(took) / audio,
-        operations=operations,
-        state=state,
-        kept=kept,
-        gpu=options.gpu,
-        gpu_teraflops=options.teraflops,
-        gpu_epoch_hours=whole * operations / (options.teraflops * 1e12),
-        gpu_bytes=state + kept + CUDA_BYTES,
+        on_gpu=estimate(trainer, recipe.config, gpu, whole),
     )
 
 
@@ -274,48 +251,10 @@ def trainer_of(recipe: Recipe) -> Trainer:
     )
 
 
-def multiplications(model: AcousticModel, num_bins: int, frame_shift_ms: float) -> float:
-    """Products of a weight and a number in a forward pass over a second of audio; an addition goes with each.
-
-    Training does three times as many: the gradient of the weights takes as many, and that of the inputs.
-    """
-    front, rate, bins, found = model.front_end, 1000 / frame_shift_ms, num_bins, 0.0
-    for convolution, stride in zip((front.first, front.second), front.strides, strict=True):
-        rate, bins = rate / stride, math.ceil(bins / 2)
-        found += convolution.weight.numel() * rate * bins
-    matrices = [
-        weight
-        for name, weight in model.named_parameters()
-        if weight.dim() in (2, 3) and "bias" not in name and "norm" not in name
-    ]
-    return found + rate * sum(weight.numel() for weight in matrices)
-
-
-def kept_for_backward(trainer: Trainer, frame_shift_ms: float) -> float:
-    """Bytes that a second of audio in the largest batch of an epoch keeps from forward to backward pass."""
-    seconds = [utterance.duration for utterance in trainer.train_set.utterances]
-    batches = [rows for update in trainer.sampler.updates(1) for rows in update]
-    largest = max(batches, key=lambda rows: len(rows) * max(seconds[row] for row in rows))
-    batch = next(load_batches(trainer.train_set, [largest], 1, 0))
-    weights = {weight.untyped_storage().data_ptr() for weight in trainer.model.parameters()}
-    found: dict[int, int] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            found[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    trainer.model.train()
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        results = trainer.model(batch.feats.to(trainer.device), batch.feat_lens)
-    del results
-    return sum(found.values()) / (batch.feats.shape[0] * batch.feats.shape[1] * frame_shift_ms / 1000)
-
-
 def described(cost: Cost) -> str:
     """All of it in words."""
     readers = f", each of {cost.readers} readers up to {_size(cost.peak_of_a_reader)}" if cost.readers else ""
+    gpu = cost.on_gpu
     on_device = f", on the device {_size(cost.device_peak)}" if cost.device_peak else ""
     return "\n".join(
         [
@@ -327,13 +266,18 @@ def described(cost: Cost) -> str:
             f"{cost.audio_an_update:.0f} s of audio, {cost.times_real_time:.0f} × real time",
             f"  peak memory {_size(cost.peak)}{readers}{on_device}; checkpoint {_size(cost.checkpoint)}",
             "estimated, not measured:",
-            f"  an epoch of the whole here: {cost.epoch_hours:.2f} h, {_size(cost.peak)}",
-            f"  on one {cost.gpu} that sustains {cost.gpu_teraflops:g} TFLOP/s, which is assumed: an epoch "
-            f"{cost.gpu_epoch_hours:.2f} h, for {cost.operations / 1e9:.2f} GFLOP a second of audio;",
-            f"  {_size(cost.gpu_bytes)}, of which {_size(cost.state)} for weights and optimiser, "
-            f"{_size(cost.kept)} for a full batch in float32, {_size(CUDA_BYTES)} for CUDA",
+            f"  an epoch of the whole here: {_time(cost.epoch_hours)}, {_size(cost.peak)}",
+            f"  an epoch on one {gpu.gpu.name}: {_time(gpu.epoch_hours)}, {_size(gpu.memory)}",
+            f"    assuming {gpu.gpu.teraflops:g} TFLOP/s and {gpu.gpu.microseconds:g} µs a frame; "
+            f"a second of audio is {gpu.operations / 1e9:.2f} GFLOP and {gpu.steps:.0f} frames in turn",
+            f"    memory: {_size(gpu.state)} for weights and optimiser, {_size(gpu.kept)} for a full batch "
+            f"in float32, {_size(CUDA_BYTES)} for CUDA",
         ]
     )
+
+
+def _time(hours: float) -> str:
+    return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
 
 
 def _size(num_bytes: float) -> str:

@@ -12,7 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from asr.errors import AsrError
 from asr.model.acoustic import AcousticModel
 from asr.training.checkpoint import load_checkpoint
-from benchmarks.recipe_steps import hours_of, main, multiplications, replacements
+from benchmarks.gpu_estimate import CUDA_BYTES, multiplications
+from benchmarks.recipe_steps import hours_of, main, replacements
 from recipes.recipe import open_recipe
 
 TEXTS = ["A CAT", "THE CAT SAT", "A HAT", "THE HAT SAT ON A CAT", "ON A HAT", "SAT"]
@@ -56,8 +57,12 @@ def test_the_first_updates_are_measured_and_the_rest_estimated(
     assert cost["part_hours"] == pytest.approx(seconds / 3600, rel=1e-3)
     assert cost["whole_hours"] == 100.6
     assert cost["epoch_hours"] == pytest.approx(100.6 / cost["times_real_time"])
-    assert cost["gpu_epoch_hours"] == pytest.approx(100.6 * cost["operations"] / 2e12)
-    assert cost["gpu_bytes"] > cost["state"] + cost["kept"] > 16 * cost["parameters"]
+    gpu = cost["on_gpu"]
+    # two layers, there and back, 100 / 3 frames a second, batches of three, two and one utterances
+    assert gpu["steps"] == pytest.approx(2 * 2 * 100 / 3 * (1.625 + 2.375 + 3.5) / seconds, rel=1e-3)
+    assert gpu["epoch_hours"] == pytest.approx(100.6 * (gpu["operations"] / 2e12 + gpu["steps"] / 1e5))
+    assert gpu["state"] == 20 * cost["parameters"] and gpu["kept"] > 0
+    assert gpu["memory"] == gpu["state"] + gpu["kept"] + CUDA_BYTES
     assert "estimated, not measured:" in told and "of its 100.6 h of training speech" in told
 
 
