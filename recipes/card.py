@@ -18,8 +18,9 @@ from asr.records import Utterance
 from asr.scoring.figures import Figures, PhoneFigures
 from asr.tuning.picture import described
 from recipes.evaluation import label
-from recipes.places import is_tuned
+from recipes.places import is_folded, is_tuned
 from recipes.recipe import REPOSITORY, Recipe
+from recipes.tuning import how_dev_was_read, read_folds
 
 ESTIMATED = {"transcripts", "text", "librispeech-lm-norm"}
 """Sources of a language model that is estimated here."""
@@ -128,10 +129,20 @@ def _decoding(recipe: Recipe, decoding: DecodingConfig) -> str:
         return f"prefix beam search, beam {decoding.beam}, no language model"
     model = recipe.config.language_model
     made = f"{model.order}-gram of {model.source}" if model.source in ESTIMATED else model.source
-    tuned = ", tuned on dev, so that its results are better than they would be elsewhere"
     second = recipe.config.rescoring
     gru = f" of {second.source}" if decoding.gru_share else ""
-    return f"words, language model: {made}; {described(decoding)}{gru}{tuned if is_tuned(recipe) else ''}"
+    return f"words, language model: {made}; {described(decoding)}{gru}{_tuned(recipe)}"
+
+
+def _tuned(recipe: Recipe) -> str:
+    """What tuning does to the results on dev, as the end of a sentence."""
+    if not is_tuned(recipe):
+        return ""
+    if not is_folded(recipe):
+        return ", tuned on dev, so that its results are better than they would be elsewhere"
+    folds = read_folds(recipe)
+    read = "; ".join(f"{described(fold.tuned.settings(recipe.config.decoding))}" for fold in folds)
+    return f", tuned on all of dev. In the results, {how_dev_was_read(recipe)}: {read}"
 
 
 def _further(recipe: Recipe) -> str:

@@ -13,10 +13,8 @@ from asr.scoring.report import comparison_text
 from asr.scoring.significance import Comparison, compare
 from asr.scoring.wer import Report, score
 from asr.training.run import spread
-from asr.transcribe import Recogniser
-from asr.transcribe.options import chosen_device
+from recipes.decoding import decode_sets
 from recipes.evaluation import (
-    decode_set,
     evaluation_sets,
     label,
     read_decoded,
@@ -27,7 +25,7 @@ from recipes.evaluation import (
 )
 from recipes.places import language_files
 from recipes.recipe import Recipe
-from recipes.tuning import bundle_to_decode, tuned_decoding
+from recipes.tuning import bundle_to_decode
 
 
 class Compared(NamedTuple):
@@ -62,24 +60,24 @@ def compare_with_start(recipe: Recipe) -> tuple[dict[str, Compared], str]:
     ours, theirs = bundle_to_decode(recipe), load_bundle(recipe.start)
     if why := _not_comparable(recipe, ours, theirs):
         return {}, why
-    device = chosen_device(recipe.config.training.device)
     files = {"lexicon": None, "lm": None, "gru": None, **language_files(recipe)}
-    before = Recogniser(replace(theirs, **files), device, tuned_decoding(recipe))
-    after = Recogniser(ours, device, tuned_decoding(recipe))
+    theirs = replace(theirs, **files)
     sets, missing = evaluation_sets(recipe), ""
     control = _control_set(recipe)
     if control:
         sets["control"] = control
     elif recipe.config.scoring.control:
         missing = f"nothing is known of what was forgotten: {recipe.config.scoring.control} is not there"
+    before = decode_sets(recipe, theirs, "", sets, " with the start model")
+    after = decode_sets(recipe, ours, "", {"control": control}) if control else {}
     found = {}
     for name, utterances in sets.items():
         if name == "control":
-            heard, _ = decode_set(after, utterances, name)
+            heard = after[name].heard
             _write(recipe, "after", name, utterances, heard)
         else:
             heard = read_decoded(recipe.exp / "decode", name)
-        heard_before, _ = decode_set(before, utterances, f"{name} with the start model")
+        heard_before = before[name].heard
         _write(recipe, "before", name, utterances, heard_before)
         reports = [_report(recipe, utterances, each) for each in (heard_before, heard)]
         options = recipe.config.scoring
@@ -115,12 +113,12 @@ def _control_set(recipe: Recipe) -> Sequence[Utterance]:
 
 def _report(recipe: Recipe, utterances: Sequence[Utterance], heard: Sequence[Hypothesis]) -> Report:
     is_phones = writes_phones(recipe.config.units, recipe.config.decoding)
-    refs = references(utterances, reference_of(recipe))
+    refs = references(utterances, reference_of(recipe, recipe.config.decoding))
     return score(pair(refs, transcripts(heard)), "phone" if is_phones else "word")
 
 
 def _write(
     recipe: Recipe, which: str, name: str, utterances: Sequence[Utterance], heard: Sequence[Hypothesis]
 ) -> None:
-    refs = references(utterances, reference_of(recipe))
+    refs = references(utterances, reference_of(recipe, recipe.config.decoding))
     write_decoded(recipe.exp / "compare" / which, name, refs, heard)

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import soundfile
 
-from asr.config import writes_phones
+from asr.config import DecodingConfig, writes_phones
 from asr.corpus.librispeech import SUBSETS, find_subset
 from asr.corpus.manifest import read_manifest
 from asr.errors import AsrError
@@ -41,15 +41,21 @@ def evaluation_sets(recipe: Recipe) -> dict[str, list[Utterance]]:
     return {name: rows for name, rows in sets.items() if rows}
 
 
+def dev_sets(recipe: Recipe) -> tuple[str, ...]:
+    """Names of the sets of `evaluation_sets` that are dev."""
+    corpus = recipe.config.corpus
+    return corpus.dev if corpus.source in SUBSETS and corpus.dev else ("dev",)
+
+
 def label(recipe: Recipe, name: str, way: str = "") -> str:
     """How a result is headed: the recipe's name, that of the set where it is not simply "test", and the way
     to decode it where it is not the recipe's own (see `recipes.tuning.ways_to_decode`)."""
     return recipe.name if name + way == "test" else f"{recipe.name} {name}{way}"
 
 
-def reference_of(recipe: Recipe) -> Callable[[str], str]:
-    """What should be heard where a text is spoken: the text, or its phones where none makes words of them."""
-    if not writes_phones(recipe.config.units, recipe.config.decoding):
+def reference_of(recipe: Recipe, decoding: DecodingConfig) -> Callable[[str], str]:
+    """What should be heard where a text is spoken: the text, or its phones where `decoding` writes phones."""
+    if not writes_phones(recipe.config.units, decoding):
         return str
     files = {path.name: path.read_bytes() for path in recipe.unit_files}
     return load_units(recipe.config.units, read_tokens(recipe.exp / "tokens.txt"), files).reference

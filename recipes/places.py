@@ -57,9 +57,20 @@ def is_tuned(recipe: Recipe) -> bool:
     return any(lists) or is_rescored(recipe)
 
 
+def is_folded(recipe: Recipe) -> bool:
+    """Whether speakers of dev are read with settings that were found on the others."""
+    return is_tuned(recipe) and bool(recipe.config.tuning.folds)
+
+
 def tuned_file(recipe: Recipe) -> list[Path]:
-    """Where step 08 leaves what it found, if it looks for anything."""
-    return [recipe.exp / "tuned" / "tuned.json"] if is_tuned(recipe) else []
+    """Where step 08 leaves what it found on all of dev, if it looks for anything, and on folds, if any."""
+    found = [recipe.exp / "tuned" / "tuned.json"] if is_tuned(recipe) else []
+    return [*found, *([folds_file(recipe)] if is_folded(recipe) else [])]
+
+
+def folds_file(recipe: Recipe) -> Path:
+    """Where step 08 leaves what it found on dev without each of its folds."""
+    return recipe.exp / "tuned" / "folds.json"
 
 
 def further_corpora(recipe: Recipe) -> list[Also]:

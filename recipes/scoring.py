@@ -1,11 +1,11 @@
 """What was heard in a set against what was said, and one way to decode against another."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from asr.config import writes_phones
+from asr.config import DecodingConfig, writes_phones
 from asr.files import write_bytes, write_text
 from asr.records import Utterance
 from asr.scoring.calibration import calibration
@@ -14,23 +14,21 @@ from asr.scoring.pairing import pair
 from asr.scoring.report import comparison_text, text_report
 from asr.scoring.significance import bootstrap_interval, compare
 from asr.scoring.wer import Report, score
-from recipes.evaluation import read_decoded, references, transcripts
+from recipes.evaluation import read_decoded, reference_of, references, transcripts
 from recipes.recipe import Recipe
 
 
 def score_decoded(
-    recipe: Recipe, name: str, utterances: Sequence[Utterance], reference: Callable[[str], str]
+    recipe: Recipe, name: str, utterances: Sequence[Utterance], decoding: DecodingConfig
 ) -> tuple[Report, Figures | PhoneFigures]:
     """Score what step 08 wrote as `name`; write a report for people and one for programs.
 
     Args:
-        reference: what should be heard where a text is spoken.
+        decoding: how it was decoded: to words, or to phones, whose errors are then counted.
     """
-    options, is_phones = recipe.config.scoring, writes_phones(recipe.config.units, recipe.config.decoding)
-    heard = read_decoded(recipe.exp / "decode", name)
-    report = score(
-        pair(references(utterances, reference), transcripts(heard)), "phone" if is_phones else "word"
-    )
+    options, is_phones = recipe.config.scoring, writes_phones(recipe.config.units, decoding)
+    heard, said = read_decoded(recipe.exp / "decode", name), reference_of(recipe, decoding)
+    report = score(pair(references(utterances, said), transcripts(heard)), "phone" if is_phones else "word")
     sure = calibration(report, heard)
     interval = bootstrap_interval(report, replicates=options.bootstrap, seed=options.seed)
     found = phone_figures(report, interval) if is_phones else figures(report, interval, sure)
@@ -39,16 +37,17 @@ def score_decoded(
     return report, found
 
 
-def read_figures(recipe: Recipe, name: str) -> Figures | PhoneFigures:
+def read_figures(recipe: Recipe, name: str, decoding: DecodingConfig) -> Figures | PhoneFigures:
     """The figures that `score_decoded` wrote."""
-    kind = PhoneFigures if writes_phones(recipe.config.units, recipe.config.decoding) else Figures
+    kind = PhoneFigures if writes_phones(recipe.config.units, decoding) else Figures
     return msgspec.json.decode(_path(recipe, name, "json").read_bytes(), type=kind)
 
 
 def compare_ways(recipe: Recipe, name: str, way: str, reports: Mapping[str, Report]) -> str:
     """Whether the recipe's way to decode a set differs from another by more than chance: in a line.
 
-    The same in words, with the interval of the difference, is written beside the reports.
+    The same in words, with the interval of the difference, is written beside the reports. Both ways count
+    errors of the same: of words, or of phones.
     """
     options = recipe.config.scoring
     found = compare(reports[way], reports[""], replicates=options.bootstrap, seed=options.seed)

@@ -118,10 +118,8 @@ def test_a_gru_language_model_is_checked_when_that_is_asked_for(with_gru: Path) 
         ({"rescoring": {"files": ["a.txt"]}}, "no rescoring.files"),
         ({"rescoring": {"shares": []}}, "at least one value each in rescoring.shares"),
         ({"decoding": {"method": "beam", "also": ["beam"]}}, 'decoding.also without "beam"'),
-        (
-            {"units": {"kind": "phones"}, "decoding": {"also": ["beam"]}},
-            "no decoding.also where units are phones",
-        ),
+        ({"tuning": {"folds": 1}}, "tuning.folds of 2 or more, or 0 for none"),
+        ({"tuning": {"folds": 2}}, "values to try in tuning, since it has folds"),
     ],
 )
 def test_settings_that_do_not_fit_each_other_are_refused(settings, sentence: str) -> None:

@@ -131,10 +131,6 @@ def check_config(config: Config, origin: str) -> None:
             config.decoding.method in config.decoding.also,
             f'decoding.also without "{config.decoding.method}", which is decoding.method already',
         ),
-        (
-            config.units.kind == "phones" and bool(config.decoding.also),
-            "no decoding.also where units are phones: phone and word error rates are no pair",
-        ),
     ]
     study = config.study
     if study is not None:
@@ -190,6 +186,11 @@ def _word_problems(config: Config) -> list[tuple[bool, str]]:
         (
             decoding.method != "words" and bool(lists or tuning.beams),
             'decoding.method = "words", since tuning lists values for it',
+        ),
+        (tuning.folds == 1, "tuning.folds of 2 or more, or 0 for none"),
+        (
+            bool(tuning.folds) and not (lists or tuning.beams or config.rescoring.source != "none"),
+            "values to try in tuning, since it has folds",
         ),
     ]
 

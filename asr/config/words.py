@@ -127,6 +127,9 @@ class TuningConfig(Part, frozen=True, kw_only=True):
     blank_scores, beams: tried with the best pair, one after the other. Of the beams the smallest is taken
         whose WER is within `tolerance` of the best, in percentage points.
     utterances: of dev that are decoded, evenly spread; 0 takes all.
+    folds: parts into which the speakers of dev are dealt out. Each is decoded with what was found on the
+        others, so that the result on dev does not flatter; all other speech is decoded with what was found on
+        all of dev. 0: dev too.
     """
 
     lm_weights: tuple[NonNegativeFloat, ...] = ()
@@ -135,6 +138,7 @@ class TuningConfig(Part, frozen=True, kw_only=True):
     beams: tuple[Positive, ...] = ()
     tolerance: NonNegativeFloat = 0.1
     utterances: Natural = 0
+    folds: Natural = 0
 
 
 class ScoringConfig(Part, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ do what one would.
 """
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -123,19 +124,23 @@ class Trainer:
         self.started = clock() - self.state.at.seconds
         self.is_first = distributed.rank() == 0
 
-    def run(self) -> Progress:
+    def run(self, updates: int = 0) -> Progress:
         """Train to the end: of the epochs, of the time budget, or of patience.
+
+        Args:
+            updates: stop earlier, after so many of this call, with a checkpoint; 0 goes on to the end.
 
         Raises:
             AsrError: stopped by Ctrl-C or SIGTERM, after a checkpoint; or the loss is beyond rescue, or
                 memory or disk are full.
         """
         step, board = self.state.at.step, self.training.tensorboard
+        last = step + updates if updates else math.inf
         monitor = Monitor(self.folder, step, board, self.total_steps) if self.is_first else None
         try:
             with self.stop.on_signals(), memory_sentence(self.batching.seconds):
-                while not self._is_finished():
-                    self._epoch(monitor)
+                while not self._is_finished() and self.state.at.step < last:
+                    self._epoch(monitor, last)
         finally:
             if monitor is not None:
                 monitor.close()
@@ -143,8 +148,8 @@ class Trainer:
 
     # --- the loop ------------------------------------------------------------------------------------------
 
-    def _epoch(self, monitor: Monitor | None) -> None:
-        """The rest of the current epoch, then an evaluation and a checkpoint."""
+    def _epoch(self, monitor: Monitor | None, last: float) -> None:
+        """The rest of the current epoch, then an evaluation and a checkpoint; nothing after step `last`."""
         epoch, first = self.state.at.epoch, self.state.at.update
         updates = self.sampler.updates(epoch)[first:]
         batches = load_batches(
@@ -169,6 +174,10 @@ class Trainer:
                     f"training: stopped and saved after {self.state.at.step} updates; run the same command "
                     "again to go on from there"
                 )
+            if self.state.at.step >= last:
+                batches.close()
+                self._save()
+                return
             if time.monotonic() - self.saved > 60 * self.training.checkpoint_minutes:
                 self._save()
         batches.close()

@@ -29,20 +29,16 @@ def begin(recipe: Recipe) -> None:
 
 
 def run(recipe: Recipe) -> list[str]:
-    from asr.transcribe import Recogniser
-    from asr.transcribe.options import chosen_device
-    from recipes.evaluation import decode_set, evaluation_sets, reference_of, references, write_decoded
+    from recipes.decoding import decode_sets
+    from recipes.evaluation import evaluation_sets, reference_of, references, write_decoded
     from recipes.tuning import bundle_to_decode, tune_on_dev, ways_to_decode
 
-    bundle = bundle_to_decode(recipe)
-    found = [tune_on_dev(recipe, bundle)] if is_tuned(recipe) else []
-    device = chosen_device(recipe.config.training.device)
-    told, sets, reference = [], evaluation_sets(recipe), reference_of(recipe)
+    bundle, sets, told = bundle_to_decode(recipe), evaluation_sets(recipe), []
+    found = tune_on_dev(recipe, bundle) if is_tuned(recipe) else []
     for way, decoding in ways_to_decode(recipe).items():
-        recogniser = Recogniser(bundle, device, decoding)
-        for name, utterances in sets.items():
-            heard, failed = decode_set(recogniser, utterances, f"{name}{way}")
-            write_decoded(recipe.exp / "decode", f"{name}{way}", references(utterances, reference), heard)
+        said = reference_of(recipe, decoding)
+        for name, (heard, failed) in decode_sets(recipe, bundle, way, sets).items():
+            write_decoded(recipe.exp / "decode", f"{name}{way}", references(sets[name], said), heard)
             told.append(f"{name}{way} {len(heard)} utterances" + (f", {failed} failed" if failed else ""))
     return [f"{'; '.join(told) or 'no dev and no test set'}; {recipe.shown(recipe.exp / 'decode')}", *found]
 

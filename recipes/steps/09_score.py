@@ -30,18 +30,19 @@ def begin(recipe: Recipe) -> None:
 
 def run(recipe: Recipe) -> list[str]:
     from recipes.card import result_line
-    from recipes.evaluation import evaluation_sets, label, reference_of
+    from recipes.evaluation import evaluation_sets, label
     from recipes.scoring import compare_ways, score_decoded
-    from recipes.tuning import ways_to_decode
+    from recipes.tuning import how_dev_was_read, ways_to_decode
 
-    lines, reference = [], reference_of(recipe)
+    lines, ways, held_out = [], ways_to_decode(recipe), how_dev_was_read(recipe)
     for name, utterances in evaluation_sets(recipe).items():
         reports = {}
-        for way in ways_to_decode(recipe):
-            reports[way], found = score_decoded(recipe, f"{name}{way}", utterances, reference)
+        for way, decoding in ways.items():
+            reports[way], found = score_decoded(recipe, f"{name}{way}", utterances, decoding)
             lines.append(result_line(label(recipe, name, way), found))
-            if way:
+            if way and reports[way].unit == reports[""].unit:
                 lines.append(compare_ways(recipe, name, way, reports))
+    lines += [f"  {held_out}"] if held_out else []
     return [f"reports in {recipe.shown(recipe.exp / 'score')}", *lines]
 
 

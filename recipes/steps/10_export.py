@@ -43,7 +43,9 @@ def run(recipe: Recipe) -> list[str]:
 
     made, decoding, sets = bundle_to_decode(recipe), tuned_decoding(recipe), evaluation_sets(recipe)
     ways = ways_to_decode(recipe)
-    results = {(name, way): read_figures(recipe, f"{name}{way}") for name in sets for way in ways}
+    results = {
+        (name, way): read_figures(recipe, f"{name}{way}", how) for name in sets for way, how in ways.items()
+    }
     data = {"train": read_manifest(recipe.exp / "corpus" / "train.jsonl")} | sets
     card = make_card(recipe, data, results, made, decoding)
     config = msgspec.structs.replace(recipe.portable_config(), decoding=decoding)

@@ -97,11 +97,21 @@ def test_a_word_that_nothing_pronounces_stops_before_training(
 def test_phones_become_words_with_a_language_model(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
     import asr
 
+    phones = (made.exp / "score" / "test.json").read_text()
     settings = ("language_model.source=transcripts", "language_model.order=2", "decoding.method=words")
-    ran = rerun(made, capsys, "--set", *settings, "tuning.lm_weights=[0.5, 1.0]")
+    also = 'decoding.also=["greedy"]'
+    ran = rerun(made, capsys, "--set", *settings, also, "tuning.lm_weights=[0.5, 1.0]")
     assert ran == ["05_language_model", "08_decode", "09_score", "10_export"]
     heard = asr.load(made.exp / "model").transcribe(made.root / "test-0.wav")
     row = json.loads((made.exp / "decode" / "test.jsonl").read_text().splitlines()[0])
     assert heard.text == row["text"] == " ".join(word.text for word in heard.words)
     assert set(heard.text.split()) <= {"THE", "CAT", "SAT", "ON", "A"}
-    assert "wer" in json.loads((made.exp / "score" / "test.json").read_text())
+    found = json.loads((made.exp / "score" / "test.json").read_text())
+    # beside the words the phones, as they were read and counted without the language model
+    assert (made.exp / "score" / "test.greedy.json").read_text() == phones
+    assert not (made.exp / "score" / "test.greedy.compared.txt").exists()
+    assert (made.exp / "decode" / "test.greedy.ref.trn").read_text().startswith("DH AH K AE T (")
+    assert (made.exp / "decode" / "test.ref.trn").read_text().startswith("THE CAT (")
+    card = (made.exp / "model" / "card.md").read_text()
+    assert f"- tiny: WER {found['wer']:.2f} %" in card
+    assert f"- tiny test.greedy: PER {json.loads(phones)['per']:.2f} %" in card

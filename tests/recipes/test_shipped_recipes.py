@@ -66,6 +66,27 @@ def test_a_recipe_builds_its_model(name: str) -> None:
     assert 3e5 < parameters < 6e7
 
 
+@pytest.mark.parametrize("name", shipped())
+def test_a_recipe_fits_together(name: str) -> None:
+    config = open_recipe(name).config
+    if config.training.precision != "float32":  # for CUDA, where another cell runs frame by frame
+        assert config.model.cell == "gru_reset_after"
+    if config.units.kind == "phones":  # quick speech has twenty a second, and equal neighbours need a blank
+        assert config.model.subsampling <= 3
+    if config.decoding.method == "words":
+        assert config.tuning.lm_weights and "greedy" in config.decoding.also
+        assert config.tuning.folds == 2 or config.corpus.test  # else its result would flatter
+    if config.training.ema and not config.study:
+        assert config.averaging.which == "last" and config.averaging.count == 1
+
+
+@pytest.mark.parametrize("name", ["mini_librispeech", "librispeech_100", "librispeech_960", "pretrained"])
+def test_words_are_read_with_a_model_that_anybody_can_get(name: str) -> None:
+    from asr.corpus.librispeech_text import MODELS
+
+    assert open_recipe(name).config.language_model.source in MODELS
+
+
 @pytest.mark.parametrize("name", ["quickstart", "gru_study"])
 def test_the_steps_form_a_chain_in_order(name: str) -> None:
     recipe = open_recipe(name, ["language_model.source=transcripts"])

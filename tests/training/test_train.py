@@ -21,6 +21,7 @@ from asr.training import train
 from asr.training.checkpoint import checkpoints, load_checkpoint
 from asr.training.diagnosis import Runaway
 from asr.training.monitor import read_metrics
+from asr.training.run import make_trainer
 
 KILLS = int(os.environ.get("ASR_TEST_KILLS", "3"))
 """How often the training that must not notice is killed."""
@@ -111,6 +112,22 @@ def test_number_of_readers_does_not_matter(tmp_path, corpus, cmvn, tokens, tiny_
         folder = tmp_path / str(workers)
         config = tiny_config(batching={"workers": workers}, training={"epochs": 1})
         train(config, *corpus, cmvn=cmvn, tokens=tokens, folder=folder)
+        results.append(model_bytes(folder))
+    assert results[0] == results[1]
+
+
+def test_so_many_updates_at_a_time_give_the_same_bytes(tmp_path, corpus, cmvn, tokens, tiny_config):
+    results = []
+    for parts in ([0], [1, 2, 2, 0]):
+        folder = tmp_path / str(len(parts))
+        for updates in parts:
+            trainer = make_trainer(
+                tiny_config(), *corpus, cmvn=cmvn, tokens=tokens, folder=folder, device=torch.device("cpu")
+            )
+            begun = trainer.state.at.step
+            end = trainer.run(updates)
+            assert not updates or end.step == begun + updates
+        assert end.epoch == 2 and len(end.evaluations) == 2
         results.append(model_bytes(folder))
     assert results[0] == results[1]
 
