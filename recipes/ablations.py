@@ -98,8 +98,9 @@ def _report(recipe: Recipe) -> Report | None:
     if not (recipe.exp / ".stamps" / "09.json").is_file():
         return None
     name, utterances = next(iter(evaluation_sets(recipe).items()))
-    refs, heard = references(utterances, reference_of(recipe)), read_decoded(recipe.exp / "decode", name)
-    is_phones = writes_phones(recipe.config.units, recipe.config.decoding)
+    decoding, heard = recipe.config.decoding, read_decoded(recipe.exp / "decode", name)
+    refs = references(utterances, reference_of(recipe, decoding))
+    is_phones = writes_phones(recipe.config.units, decoding)
     return score(pair(refs, transcripts(heard)), "phone" if is_phones else "word")
 
 

@@ -12,8 +12,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 from asr.config import parse_config  # noqa: E402
+from recipes.ablations import read_ablations  # noqa: E402
 from recipes.places import lists_of_ids  # noqa: E402
-from recipes.recipe import open_recipe, shipped  # noqa: E402
+from recipes.recipe import RECIPES, open_recipe, shipped  # noqa: E402
 from recipes.stamps import NEUTRAL, earlier_steps, load_steps, steps_of  # noqa: E402
 
 
@@ -40,7 +41,16 @@ def test_a_recipe_is_complete(name: str) -> None:
     found = {path.name for path in recipe.folder.iterdir() if path.suffix != ".png"}
     readme = (recipe.folder / "README.md").read_text()
     own |= {name for name in found if name.endswith(".ids") and f"`{name}`" in readme}
-    assert found == {"config.toml", "README.md", "RESULTS.md"} | own
+    assert found - {"ablations.toml"} == {"config.toml", "README.md", "RESULTS.md"} | own
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*/ablations.toml")), ids=lambda path: path.parent.name)
+def test_every_change_of_a_recipe_is_a_configuration(path: Path) -> None:
+    plan = read_ablations(path)
+    base = open_recipe(path.parent.name, list(plan.set)).config
+    for change in plan.change:
+        config = open_recipe(path.parent.name, [*plan.set, *change.set]).config
+        assert config != base, change.name
 
 
 def test_the_lists_of_the_shipped_model_hold_what_its_readme_says() -> None:
