@@ -11,7 +11,8 @@ import soundfile
 
 import asr
 from asr import pretrained
-from asr.compact import compact
+from asr.compact import check_size, compact
+from asr.config import LEXICON
 from asr.errors import AsrError
 from asr.model.bundle import load_bundle, save_bundle
 from tests.cli.conftest import run as run  # the fixture
@@ -107,6 +108,18 @@ def test_a_package_in_a_zip_file_unpacks_it(shipped, tmp_path, monkeypatch, babb
 
 def test_the_place_is_that_of_the_package():
     assert Path(str(pretrained._place())) == REPOSITORY / "asr" / "pretrained" / "model"
+
+
+def test_the_model_that_comes_along_is_whole_and_small():
+    folder = REPOSITORY / "asr" / "pretrained" / "model"
+    if not (folder / "bundle.json").is_file():
+        pytest.skip("this copy comes without a model")
+    assert check_size(folder, 20_000_000)
+    bundle = load_bundle(folder, verify=True)
+    assert bundle.is_quantised and bundle.gru is None and LEXICON not in bundle.unit_files
+    for heading in ("Data", "Licenses", "Training", "Made small", "Speakers", "Noise and telephone"):
+        assert f"\n## {heading}\n" in bundle.card
+    assert "\n## What it is not good for\n" in bundle.card
 
 
 def test_every_file_of_it_is_in_the_wheel(shipped):
