@@ -1,12 +1,14 @@
 """The model of a recipe made small, and measured as it is shipped."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from asr.compact import check_size, compact
 from asr.config import writes_phones
+from asr.files import write_bytes
 from asr.model.bundle import Bundle, load_bundle, save_bundle
 from asr.model.quantise import quantise
 from asr.records import Hypothesis, Utterance
@@ -89,7 +91,7 @@ def measure(recipe: Recipe, folder: Path) -> Measured:
             some = spread(rows, recipe.config.shipping.utterances)
             changed[name, what] = listener.hear(f"{name}, {what}", some, change)[1]
     others, missing = further_sets(recipe)
-    further = {name: listener.hear(name, rows)[1] for name, rows in others.items()}
+    further = {name: listener.hear(f"further, {name}", rows)[1] for name, rows in others.items()}
     return Measured(sets, losses, changed, further, missing)
 
 
@@ -131,7 +133,10 @@ def hours_of_training(lines: Sequence[Mapping[str, float]]) -> tuple[float, floa
     return audio / 3600, max((line.get("seconds", 0.0) for line in lines), default=0.0) / 3600
 
 
-def ship(recipe: Recipe, folder: Path, card: str) -> None:
-    """Write the model that was measured to where it is shipped from, with its card."""
+def ship(recipe: Recipe, folder: Path, found: Measured, card: str) -> None:
+    """Write the model that was measured to where it is shipped from, and all of its figures for programs."""
     assert recipe.shipping is not None
-    save_bundle(recipe.shipping, replace(load_bundle(folder)), card)
+    told = found._asdict() | {"changed": {", ".join(place): one for place, one in found.changed.items()}}
+    content = msgspec.json.format(msgspec.json.encode(told)) + b"\n"
+    write_bytes(recipe.exp / FOLDER / "figures.json", content)
+    save_bundle(recipe.shipping, load_bundle(folder), card)

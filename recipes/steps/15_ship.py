@@ -45,7 +45,7 @@ def run(recipe: Recipe) -> list[str]:
     found = measure(recipe, folder)
     data = {"train": read_manifest(recipe.exp / "corpus" / "train.jsonl")} | evaluation_sets(recipe)
     card = shipping_card(recipe, data, found, load_bundle(folder).config.decoding)
-    ship(recipe, folder, card)
+    ship(recipe, folder, found, card)
     size = check_size(recipe.shipping, round(1e6 * recipe.config.shipping.megabytes))
     return [
         f"{size / 1e6:.2f} MB in {recipe.shown(recipe.shipping)}, with card.md",

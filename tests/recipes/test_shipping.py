@@ -96,6 +96,11 @@ def test_the_card_tells_all_that_was_measured_and_what_was_not(made: Shipped) ->
     ):
         assert re.search(f"^{line}$", card, re.MULTILINE), line
     assert str(made.root) not in card and str(made.place) not in card
+    figures = json.loads((made.exp / "shipping" / "figures.json").read_text())
+    assert f"- more, said by nobody: WER {figures['further']['more']['wer']:.2f} %" in card
+    assert set(figures["changed"]) == {
+        f"{name}, {what}" for name in ("dev", "test") for what in ("noise at 10 dB", "telephone line")
+    }
 
 
 def test_it_is_shipped_again_only_where_something_changed(
