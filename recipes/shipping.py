@@ -7,11 +7,10 @@ from typing import NamedTuple
 import msgspec
 
 from asr.compact import check_size, compact
-from asr.config import writes_phones
 from asr.files import write_bytes
 from asr.model.bundle import Bundle, load_bundle, save_bundle
 from asr.model.quantise import quantise
-from asr.records import Hypothesis, Utterance
+from asr.records import Utterance
 from asr.scoring.figures import Figures, PhoneFigures, figures, phone_figures
 from asr.scoring.pairing import pair
 from asr.scoring.significance import Comparison, bootstrap_interval, compare
@@ -24,8 +23,6 @@ from recipes.evaluation import (
     Change,
     decode_set,
     evaluation_sets,
-    read_decoded,
-    reference_of,
     references,
     transcripts,
     write_decoded,
@@ -76,16 +73,18 @@ def make_small(recipe: Recipe) -> Path:
 
 
 def measure(recipe: Recipe, folder: Path) -> Measured:
-    """Decode every set with the model in `folder`, dev and test also with what it was made of."""
+    """Decode every set with the model in `folder`; dev and test also with the exported one, and with its
+    weights rounded alone."""
+    exported = load_bundle(recipe.exp / "model")
+    before = _Listener(recipe, exported, "exported.")
+    rounded = _Listener(recipe, quantise(exported), "rounded.")
     listener = _Listener(recipe, load_bundle(folder), "")
-    rounded = _Listener(recipe, quantise(load_bundle(recipe.exp / "model")), "rounded.")
     sets, losses, changed = {}, {}, {}
     chosen = evaluation_sets(recipe)
     for name, rows in chosen.items():
-        before = listener.report(rows, read_decoded(recipe.exp / "decode", name))
         shipped, sets[name] = listener.hear(name, rows)
-        with_rounded, _ = rounded.hear(name, rows)
-        losses[name] = Loss(*(listener.compared(before, one) for one in (with_rounded, shipped)))
+        whole, less = before.hear(name, rows)[0], rounded.hear(name, rows)[0]
+        losses[name] = Loss(*(listener.compared(whole, one) for one in (less, shipped)))
     for what, change in changes_of_sound(recipe).items():
         for name, rows in chosen.items():
             some = spread(rows, recipe.config.shipping.utterances)
@@ -102,8 +101,8 @@ class _Listener:
         self.recipe, self.prefix = recipe, prefix
         device = chosen_device(recipe.config.training.device)
         self.recogniser = Recogniser(bundle, device, bundle.config.decoding)
-        self.reference: Callable[[str], str] = reference_of(recipe)
-        self.is_phones = writes_phones(bundle.config.units, bundle.config.decoding)
+        self.is_phones = self.recogniser.writes_phones
+        self.reference: Callable[[str], str] = self.recogniser.units.reference if self.is_phones else str
 
     def hear(
         self, name: str, rows: Sequence[Utterance], change: Change | None = None
@@ -111,15 +110,11 @@ class _Listener:
         """Decode a set and score it."""
         heard, _ = decode_set(self.recogniser, rows, f"{self.prefix}{name}", change)
         place = f"{self.prefix}{name}".replace(", ", ".").replace(" ", "_")
-        write_decoded(self.recipe.exp / FOLDER / "decode", place, references(rows, self.reference), heard)
-        report, options = self.report(rows, heard), self.recipe.config.scoring
+        refs, options = references(rows, self.reference), self.recipe.config.scoring
+        write_decoded(self.recipe.exp / FOLDER / "decode", place, refs, heard)
+        report = score(pair(refs, transcripts(heard)), "phone" if self.is_phones else "word")
         interval = bootstrap_interval(report, replicates=options.bootstrap, seed=options.seed)
         return report, (phone_figures if self.is_phones else figures)(report, interval)
-
-    def report(self, rows: Sequence[Utterance], heard: Sequence[Hypothesis]) -> Report:
-        """What was heard against what was said."""
-        refs = references(rows, self.reference)
-        return score(pair(refs, transcripts(heard)), "phone" if self.is_phones else "word")
 
     def compared(self, first: Report, second: Report) -> Comparison:
         """A paired test with the recipe's options."""

@@ -1,4 +1,4 @@
-"""card.md of a shipped model: what make_card says, and how it does elsewhere."""
+"""card.md of a shipped model: how it does, and where it fails."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,13 +7,13 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from asr.config import DecodingConfig
-from asr.model.bundle import load_bundle
+from asr.model.bundle import Bundle, load_bundle
 from asr.records import Utterance
 from asr.scoring.figures import Figures, PhoneFigures
 from asr.scoring.significance import Comparison
-from recipes.card import make_card, result_line
+from recipes.card import result_line
 from recipes.conditions import of_whom
+from recipes.evaluation import label
 from recipes.recipe import Recipe
 from recipes.shipping import Loss, Measured, hours_of_training
 
@@ -21,29 +21,26 @@ FEW = 25
 """Speakers that a table names; of more it gives quartiles."""
 
 
-def shipping_card(
-    recipe: Recipe, data: Mapping[str, Sequence[Utterance]], found: Measured, decoding: DecodingConfig
-) -> str:
-    """The card as Markdown.
+def shipping_card(recipe: Recipe, train: Sequence[Utterance], found: Measured) -> str:
+    """The card as Markdown: that of the exported model, and what is true of the shipped one.
 
     Args:
         recipe: that made the model.
-        data: utterances of each set, "train" among them.
+        train: what it was trained on.
         found: what was measured with the model as it is shipped.
-        decoding: how it was decoded.
     """
-    results = {(name, ""): figures for name, figures in found.sets.items()}
-    head = make_card(recipe, data, results, load_bundle(recipe.exp / "averaged"), decoding)
+    exported = load_bundle(recipe.exp / "model")
     parts = [
-        ("Licenses", _licenses(recipe, data["train"])),
-        ("Training", _training(recipe.exp / "train" / "metrics.jsonl")),
-        ("Made small", _small(recipe, found.losses)),
-        ("Speakers", _speakers(found.sets | found.further)),
+        ("As it is shipped", _shipped(recipe, exported, found)),
         ("Noise and telephone", _changed(recipe, found)),
         ("Other speech", _further(recipe, found)),
+        ("Speakers", _speakers(found.sets | found.further)),
         ("What it is not good for", [f"- {sentence}" for sentence in recipe.config.shipping.not_for]),
+        ("Training", _training(recipe.exp / "train" / "metrics.jsonl")),
+        ("Licenses", _licenses(recipe, train)),
     ]
-    return head + "".join(f"\n## {title}\n\n" + "\n".join(lines) + "\n" for title, lines in parts if lines)
+    told = "".join(f"\n## {title}\n\n" + "\n".join(lines) + "\n" for title, lines in parts if lines)
+    return exported.card.rstrip() + "\n" + told
 
 
 def loss_line(name: str, loss: Loss) -> str:
@@ -82,18 +79,16 @@ def _training(path: Path) -> list[str]:
     ]
 
 
-def _small(recipe: Recipe, losses: Mapping[str, Loss]) -> list[str]:
-    exported = load_bundle(recipe.exp / "model")
+def _shipped(recipe: Recipe, exported: Bundle, found: Measured) -> list[str]:
     room = f"{recipe.config.shipping.lm_megabytes:g} MB"
-    told = ["Matrices have 8 bits a weight and a step a row."]
+    told = ["What is said above is true of the model before it was made small, what follows of this folder."]
+    told += ["Matrices have 8 bits a weight and a step a row."]
     told += [f"The n-grams fit into {room} and have probabilities of 8 bits."] if exported.lm else []
     told += ["Nothing is rescored, since a GRU language model takes too much room."] if exported.gru else []
-    return [
-        " ".join(told),
-        "Differences in points, with the 95 % interval and MAPSSWE's p:",
-        "",
-        *(f"- {loss_line(name, loss)}" for name, loss in losses.items()),
-    ]
+    results = [f"- {result_line(label(recipe, name), figures)}" for name, figures in found.sets.items()]
+    losses = [f"- {loss_line(name, loss)}" for name, loss in found.losses.items()]
+    how = "Differences from the exported model, in points, with the 95 % interval and MAPSSWE's p:"
+    return [" ".join(told), "", *results, "", how, "", *losses]
 
 
 def _speakers(sets: Mapping[str, Figures | PhoneFigures]) -> list[str]:

@@ -117,7 +117,7 @@ def test_the_model_that_comes_along_is_whole_and_small():
     assert check_size(folder, 20_000_000)
     bundle = load_bundle(folder, verify=True)
     assert bundle.is_quantised and bundle.gru is None and LEXICON not in bundle.unit_files
-    for heading in ("Data", "Licenses", "Training", "Made small", "Speakers", "Noise and telephone"):
+    for heading in ("Data", "Licenses", "Training", "As it is shipped", "Speakers", "Noise and telephone"):
         assert f"\n## {heading}\n" in bundle.card
     assert "\n## What it is not good for\n" in bundle.card
 

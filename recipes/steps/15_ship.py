@@ -14,13 +14,9 @@ PARTS = ("corpus", "features", "scoring", "shipping")
 
 
 def inputs(recipe: Recipe) -> list[Path]:
-    names = ("corpus/train.jsonl", "corpus/dev.jsonl", "corpus/test.jsonl", "averaged/bundle.json", "decode")
+    names = ("corpus/train.jsonl", "corpus/dev.jsonl", "corpus/test.jsonl", "train", "model")
     lists = [recipe.beside(entry.ids) for entry in recipe.config.shipping.sets.values()]
-    return [
-        *(recipe.exp / name for name in (*names, "train", "tokens.txt", "model")),
-        *recipe.unit_files,
-        *(path for path in lists if path),
-    ]
+    return [*(recipe.exp / name for name in names), *(path for path in lists if path)]
 
 
 def outputs(recipe: Recipe) -> list[Path]:
@@ -35,17 +31,15 @@ def begin(recipe: Recipe) -> None:
 def run(recipe: Recipe) -> list[str]:
     from asr.compact import check_size
     from asr.corpus.manifest import read_manifest
-    from asr.model.bundle import load_bundle
     from recipes.card import result_line
-    from recipes.evaluation import evaluation_sets, label
+    from recipes.evaluation import label
     from recipes.shipping import make_small, measure, ship
     from recipes.shipping_card import loss_line, shipping_card
 
     folder = make_small(recipe)
     found = measure(recipe, folder)
-    data = {"train": read_manifest(recipe.exp / "corpus" / "train.jsonl")} | evaluation_sets(recipe)
-    card = shipping_card(recipe, data, found, load_bundle(folder).config.decoding)
-    ship(recipe, folder, found, card)
+    train = read_manifest(recipe.exp / "corpus" / "train.jsonl")
+    ship(recipe, folder, found, shipping_card(recipe, train, found))
     size = check_size(recipe.shipping, round(1e6 * recipe.config.shipping.megabytes))
     return [
         f"{size / 1e6:.2f} MB in {recipe.shown(recipe.shipping)}, with card.md",
