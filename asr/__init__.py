@@ -1,7 +1,7 @@
 """Speech recognition with a gated recurrent network, step by step.
 
 >>> import asr
->>> recogniser = asr.load("exp/quickstart/model")          # doctest: +SKIP
+>>> recogniser = asr.load()                                # doctest: +SKIP
 >>> recogniser.transcribe("meeting.wav").text              # doctest: +SKIP
 """
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def load(model_dir: str | Path, device: str = "cpu", **options: Any) -> "Recogniser":
-    """Load a model folder, ready to transcribe.
+def load(model_dir: str | Path | None = None, device: str = "cpu", **options: Any) -> "Recogniser":
+    """Load a model folder, ready to transcribe; without one, the model that comes with the package.
 
     Args:
         model_dir, device, options: as for `asr.transcribe.Recogniser.load`, such as decoder="words", beam=64
@@ -23,4 +23,4 @@ def load(model_dir: str | Path, device: str = "cpu", **options: Any) -> "Recogni
     """
     from asr.transcribe import Recogniser  # here, because it imports torch: `import asr` stays fast
 
-    return Recogniser.load(Path(model_dir), device, **options)
+    return Recogniser.load(model_dir, device, **options)

@@ -1,6 +1,6 @@
 """A model on disk: one folder of plain files, each with a checksum, and nothing that can run code.
 
-Every kind of model has its weights in model.safetensors, in float32, and an index, bundle.json: the version
+Every kind of model has its weights in model.safetensors, and an index, bundle.json: the version
 of the layout and the sha256 of every other file. A pickle (`.pt`, `.pth`, `.ckpt`) can run any code when it
 is opened: it is refused, never opened.
 """
@@ -34,7 +34,7 @@ class Layout(NamedTuple):
     """One kind of model folder.
 
     Attributes:
-        version: of the layout.
+        version: of the layout that is written; earlier ones are read too.
         required: names of the files that every such folder has, beside the index.
         again: what to do about a bad folder, such as "export the model again".
         maker: what makes such folders: a command.
@@ -241,10 +241,10 @@ def _read_index(path: Path, layout: Layout) -> _Index:
     try:
         version = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get("format")
         found = None if version is None else msgspec.json.decode(version)
-        if found != layout.version:
+        if not isinstance(found, int) or not 1 <= found <= layout.version:
             raise AsrError(
-                f"{path / INDEX}: model format {layout.version} was expected, {found} was found; use the "
-                f"version of asr that made this model, or {layout.again}"
+                f"{path / INDEX}: model format {layout.version} or an earlier one was expected, {found} was "
+                f"found; use the version of asr that made this model, or {layout.again}"
             )
         index = msgspec.json.decode(raw, type=_Index)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

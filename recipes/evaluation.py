@@ -4,9 +4,12 @@ import io
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
+import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from asr.config import DecodingConfig, writes_phones
 from asr.corpus.librispeech import SUBSETS, find_subset
@@ -21,6 +24,9 @@ from asr.transcribe import Failure, Recogniser
 from asr.units.kinds import load_units
 from asr.units.tokens import read_tokens
 from recipes.recipe import Recipe
+
+Change: TypeAlias = Callable[[str, NDArray[np.float32]], NDArray[np.float32]]
+"""(utterance id, samples (S,)) -> samples (S,)."""
 
 
 def evaluation_sets(recipe: Recipe) -> dict[str, list[Utterance]]:
@@ -77,9 +83,12 @@ def transcripts(heard: Sequence[Hypothesis]) -> list[formats.Transcript]:
 
 
 def decode_set(
-    recogniser: Recogniser, utterances: Sequence[Utterance], name: str
+    recogniser: Recogniser, utterances: Sequence[Utterance], name: str, change: Change | None = None
 ) -> tuple[list[Hypothesis], int]:
     """Transcribe utterances, each a file or a segment of one, as `asr transcribe` does.
+
+    Args:
+        change: of the sound, before it is heard.
 
     Returns:
         what was heard, in the order given, and the number of those that failed: each is named in a warning
@@ -87,7 +96,7 @@ def decode_set(
     """
     reasons: dict[str, str] = {}
     results = recogniser.transcribe_files(
-        as_source(row, recogniser.sample_rate, reasons) for row in utterances
+        as_source(row, recogniser.sample_rate, reasons, change) for row in utterances
     )
     heard: list[Hypothesis] = []
     for row, result in zip(utterances, track(results, f"decoding {name}", len(utterances)), strict=True):
@@ -102,8 +111,10 @@ def decode_set(
     return heard, len(utterances) - len(heard)
 
 
-def as_source(utterance: Utterance, sample_rate: int, reasons: dict[str, str]) -> str | io.BytesIO:
-    """The audio file, or where the utterance is only a part of it, that part as a file in memory.
+def as_source(
+    utterance: Utterance, sample_rate: int, reasons: dict[str, str], change: Change | None = None
+) -> str | io.BytesIO:
+    """The audio file, or where the utterance is only a part of it or changed, that as a file in memory.
 
     The part is empty where it cannot be read, and `reasons` says why.
     """
@@ -111,7 +122,7 @@ def as_source(utterance: Utterance, sample_rate: int, reasons: dict[str, str]) -
     stream.name = utterance.utt_id  # for what is said about it
     try:
         whole = probe(utterance.audio).seconds
-        if utterance.start == 0 and abs(whole - utterance.duration) < 1 / 100:
+        if change is None and utterance.start == 0 and abs(whole - utterance.duration) < 1 / 100:
             return utterance.audio
         samples = read_audio(
             utterance.audio, sample_rate=sample_rate, start=utterance.start, duration=utterance.duration
@@ -119,6 +130,8 @@ def as_source(utterance: Utterance, sample_rate: int, reasons: dict[str, str]) -
     except AsrError as error:
         reasons[utterance.utt_id] = str(error)
         return stream
+    if change is not None:
+        samples = change(utterance.utt_id, samples)
     soundfile.write(stream, samples, sample_rate, format="WAV", subtype="FLOAT")
     stream.seek(0)
     return stream

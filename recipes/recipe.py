@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from asr.config import Config, dump_config, load_config
+from asr.config import Config, ShippingConfig, dump_config, load_config
 from asr.errors import AsrError
 from asr.files import write_error, write_text
 
@@ -18,7 +18,8 @@ EXPERIMENTS = REPOSITORY / "data" / "exp"
 CACHE = REPOSITORY / "data" / "cache"
 
 _PLACE = re.compile(
-    r"\s*(corpus\.root|corpus\.also\.\w+\.root|corpus\.cut_with|training\.start_from|scoring\.control)\s*=(.+)",
+    r"\s*(corpus\.root|corpus\.also\.\w+\.root|corpus\.cut_with|training\.start_from|scoring\.control"
+    r"|shipping\.folder|shipping\.sets\.\w+\.root)\s*=(.+)",
     re.DOTALL,
 )
 _FILES = re.compile(r"\s*(language_model\.files|rescoring\.files)\s*=(.*)", re.DOTALL)
@@ -46,11 +47,12 @@ class Recipe:
     def kinds(self) -> tuple[str, ...]:
         """Which steps it takes: "study" with a table [study], which compares many models, else "model".
 
-        What starts from another model takes those of "start" too.
+        What starts from another model takes those of "start" too, and what is shipped those of "shipping".
         """
         if self.config.study:
             return ("study",)
-        return ("model", "start") if self.start else ("model",)
+        also = (("start", self.start), ("shipping", self.shipping))
+        return ("model", *(kind for kind, place in also if place))
 
     @property
     def corpus_root(self) -> Path:
@@ -77,6 +79,11 @@ class Recipe:
         """Folder of general speech where there is one; a relative one counts from the repository."""
         folder = REPOSITORY / self.config.scoring.control
         return folder if self.config.scoring.control and folder.is_dir() else None
+
+    @property
+    def shipping(self) -> Path | None:
+        """Folder of the compact model; a relative one counts from the repository."""
+        return REPOSITORY / self.config.shipping.folder if self.config.shipping.folder else None
 
     @property
     def unit_files(self) -> list[Path]:
@@ -135,6 +142,7 @@ class Recipe:
             rescoring=replace(second, files=_named(second.files)),
             training=replace(self.config.training, start_from=start),
             scoring=replace(self.config.scoring, control=control),
+            shipping=ShippingConfig(),  # no part of a model
         )
 
     def write_config(self) -> None:
@@ -150,7 +158,8 @@ def open_recipe(place: str, settings: list[str] | None = None, exp: Path | None 
     Args:
         place: name of a folder in recipes/, or path of a folder with a config.toml, or of that file.
         settings: `part.key=value` changes; a relative `corpus.root`, `corpus.also.NAME.root`,
-            `corpus.cut_with`, `training.start_from` or `scoring.control` counts from the current folder here.
+            `corpus.cut_with`, `training.start_from`, `scoring.control`, `shipping.folder` or
+            `shipping.sets.NAME.root` counts from the current folder here.
         exp: experiment folder; data/exp/NAME of the repository if not given.
 
     Raises:

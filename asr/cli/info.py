@@ -8,6 +8,7 @@ import typer
 from asr.cli.transcribe import report
 from asr.errors import AsrError
 from asr.files import printable
+from asr.pretrained import pretrained_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,20 +19,24 @@ if TYPE_CHECKING:
 
 def info(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="FILE|MODEL...", help="Audio files and model folders.")
-    ],
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILE|MODEL...", help="Audio files and model folders; else the model that comes with asr."
+        ),
+    ] = None,
 ) -> None:
-    """Show the facts of audio files and model folders.
+    """Show the facts of audio files and model folders, or of the model that comes with asr.
 
     A model is loaded and checked as a whole; its card says on what it was trained and how well it does.
 
     \b
     Examples:
+      asr info
       asr info meeting.wav
       asr info exp/librispeech_4h/model
     """
     failed = shown = 0
-    for path in paths:
+    for path in paths or [pretrained_model()]:
         try:
             facts, text = _model(path) if path.is_dir() else (_audio(path), "")
         except AsrError as error:
@@ -46,7 +51,7 @@ def info(
         if text:
             typer.echo(f"\n{text.strip()}")
     if failed:
-        raise typer.Exit(1 if failed < len(paths) else 2)
+        raise typer.Exit(1 if shown else 2)
 
 
 def _audio(path: Path) -> dict[str, str]:
@@ -68,7 +73,7 @@ def _model(path: Path) -> tuple[dict[str, str], str]:
     bundle = load_bundle(path, verify=True)
     parameters = sum(weight.numel() for weight in bundle.build_model().parameters())
     facts = {
-        "parameters": f"{parameters:,}",
+        "parameters": f"{parameters:,}" + (", in 8 bits" if bundle.is_quantised else ""),
         "layers": _layers(bundle.config),
         "units": _units(bundle.config.units.kind, bundle.tokens),
         "features": _features(bundle.config),

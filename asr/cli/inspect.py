@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 def inspect(
     audio: Annotated[Path, typer.Argument(metavar="FILE", help="One utterance, at most 30 seconds.")],
-    model: ModelOption,
     output: Annotated[
         Path, typer.Option("--output", metavar="DIR", help="Folder for the pictures and numbers.")
     ],
+    model: ModelOption = None,
     text: Annotated[
         str | None,
         typer.Option(metavar="WORDS", help="What is said, for the loss; by default what the model hears."),

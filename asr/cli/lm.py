@@ -10,7 +10,7 @@ from asr.cli.lm_train import train
 from asr.errors import AsrError
 
 if TYPE_CHECKING:
-    from asr.lm.tables import Model
+    from asr.lm.tables import Model as Tables
 
 lm = typer.Typer(
     help="Language models: estimate them from text, prune, mix and measure them.",
@@ -18,7 +18,7 @@ lm = typer.Typer(
     rich_markup_mode=None,
 )
 
-Arpa = Annotated[Path, typer.Argument(metavar="LM", help="A model: .arpa or .arpa.gz.")]
+Model = Annotated[Path, typer.Argument(metavar="LM", help="A model: .arpa, .arpa.gz or .lm.")]
 Output = Annotated[
     Path,
     typer.Option(
@@ -126,30 +126,48 @@ def perplexity(
 
 @lm.command(no_args_is_help=True)
 def prune(
-    model: Arpa,
+    model: Model,
+    output: Output,
     threshold: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--threshold", metavar="T", min=0.0, help="Growth of perplexity that is minded, as 1e-8."
         ),
-    ],
-    output: Output,
+    ] = None,
+    megabytes: Annotated[
+        float | None,
+        typer.Option(
+            "--megabytes", metavar="MB", min=0.0, help="Instead: a packed .lm of so many million bytes."
+        ),
+    ] = None,
 ) -> None:
     """Make a model smaller: leave out the n-grams without which it foretells nearly as well.
 
-    An n-gram goes where perplexity grows, without it, by less than the factor 1 + T.
+    An n-gram goes where perplexity grows, without it, by less than the factor 1 + T. --megabytes finds the T
+    for a size, and writes probabilities of 8 bits.
 
     \b
-    Example:
+    Examples:
       asr lm prune books.arpa.gz --threshold 1e-8 --output small.arpa.gz
+      asr lm prune books.arpa.gz --megabytes 12 --output small.lm
     """
-    from asr.lm.arpa import read_arpa
+    from asr.lm.listing import open_tables
     from asr.lm.pruning import prune as prune_model
+    from asr.lm.pruning import prune_to
 
     _check_output(output)
-    whole = read_arpa(model)
-    small = prune_model(whole, threshold)
-    _save(output, small)
+    if (threshold is None) == (megabytes is None):
+        raise AsrError("prune: one of --threshold and --megabytes was expected")
+    if megabytes is not None and output.suffix != ".lm":
+        raise AsrError(f"{output}: --megabytes is the size of a .lm file; give it such a name")
+    whole = open_tables(model)
+    if megabytes is None:
+        small = prune_model(whole, threshold or 0.0)
+        _save(output, small)
+    else:
+        small, threshold = prune_to(whole, round(1e6 * megabytes))
+        _save(output, small, bits=8, is_packed=True)
+        typer.echo(f"threshold      {threshold:.3g}")
     for n, (table, before) in enumerate(zip(small.tables, whole.tables, strict=True), 1):
         typer.echo(f"{n}-grams        {len(table.first_words)} of {len(before.first_words)}")
 
@@ -188,24 +206,28 @@ def interpolate(
 
 @lm.command(no_args_is_help=True)
 def convert(
-    model: Arpa,
+    model: Model,
     output: Output,
     bits: Annotated[
         int, typer.Option("--bits", metavar="B", help="Of a probability in .lm: 32, or rounded to 16 or 8.")
     ] = 32,
+    packed: Annotated[
+        bool, typer.Option("--packed", help="In a third of the room; such a .lm takes a second to open.")
+    ] = False,
 ) -> None:
-    """Write an ARPA file in another form, such as the compact one, which opens in milliseconds.
+    """Write a model in another form, such as the compact one, which opens in milliseconds.
 
     \b
-    Example:
+    Examples:
       asr lm convert 3-gram.pruned.1e-7.arpa.gz --output 3-gram.lm --bits 16
+      asr lm convert 3-gram.lm --output 3-gram.arpa
     """
-    from asr.lm.arpa import read_arpa
+    from asr.lm.listing import open_tables
 
     _check_output(output)
     if bits not in (8, 16, 32):
         raise AsrError(f"--bits {bits}: 32, 16 or 8 was expected")
-    _save(output, read_arpa(model), bits)
+    _save(output, open_tables(model), bits, is_packed=packed)
 
 
 def _check_output(path: Path) -> None:
@@ -216,11 +238,11 @@ def _check_output(path: Path) -> None:
         raise AsrError(f"{path}: is a folder; name a file")
 
 
-def _save(path: Path, model: "Model", bits: int = 32) -> None:
+def _save(path: Path, model: "Tables", bits: int = 32, *, is_packed: bool = False) -> None:
     from asr.lm.arpa import write_arpa
     from asr.lm.automaton import LanguageModel
 
     if path.suffix == ".lm":
-        LanguageModel.from_model(model).save(path, bits)
+        LanguageModel.from_model(model).save(path, bits, is_packed=is_packed)
     else:
         write_arpa(path, model)

@@ -34,7 +34,7 @@ def transcribe(
         list[str],
         typer.Argument(metavar="FILE|FOLDER|GLOB|-...", help="Audio; - reads a file from standard input."),
     ],
-    model: ModelOption,
+    model: ModelOption = None,
     form: Annotated[Format, typer.Option("--format", help="How transcripts are written.")] = Format.txt,
     output_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write one file for each input there, none to stdout.")
@@ -65,11 +65,12 @@ def transcribe(
 
     \b
     Examples:
+      asr transcribe meeting.wav
       asr transcribe meeting.wav --model exp/librispeech_4h/model
-      asr transcribe calls/ "more/*.flac" --model DIR --format json > calls.jsonl
-      asr transcribe lectures/ --model DIR --output-dir subtitles --format srt
+      asr transcribe calls/ "more/*.flac" --format json > calls.jsonl
+      asr transcribe lectures/ --output-dir subtitles --format srt
       asr transcribe talk.mp3 --model DIR --lm books.lm --beam 128 --hotword LOVELACE
-      curl -s https://example.org/talk.mp3 | asr transcribe - --model DIR
+      curl -s https://example.org/talk.mp3 | asr transcribe -
     """
     if (nbest or 1) > 1 and form is not Format.json:
         raise AsrError(f"--nbest {nbest}: the N best texts are written in json only; add --format json")

@@ -14,6 +14,9 @@ from asr.config.part import Part as Part
 from asr.config.part import Positive as Positive
 from asr.config.part import PositiveFloat as PositiveFloat
 from asr.config.part import Probability as Probability
+from asr.config.shipping import FurtherSetConfig as FurtherSetConfig
+from asr.config.shipping import ShippingConfig as ShippingConfig
+from asr.config.speech import CMUDICT as CMUDICT
 from asr.config.speech import LETTER_TO_SOUND as LETTER_TO_SOUND
 from asr.config.speech import LEXICON as LEXICON
 from asr.config.speech import PIECES as PIECES

@@ -17,6 +17,7 @@ UnitKind = Literal["characters", "phones", "bpe"]
 LEXICON = "lexicon.txt"
 LETTER_TO_SOUND = "letter_to_sound.safetensors"
 PIECES = "pieces.model"
+CMUDICT = "cmudict.json"
 """Files of units beside tokens.txt, in an experiment and in a model folder."""
 
 
@@ -155,3 +156,8 @@ class UnitsConfig(Part, frozen=True, kw_only=True):
         if self.kind != "phones":
             return (PIECES,) if self.kind == "bpe" else ()
         return (LEXICON, LETTER_TO_SOUND) if self.letter_to_sound else (LEXICON,)
+
+    @property
+    def compact_files(self) -> tuple[str, ...]:
+        """The same for a model folder without a copy of CMUdict, of which it says the version instead."""
+        return tuple(CMUDICT if name == LEXICON and not self.lexicon else name for name in self.files)

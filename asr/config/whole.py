@@ -18,6 +18,7 @@ from asr.config.learning import (
     TrainingConfig,
 )
 from asr.config.part import Part
+from asr.config.shipping import ShippingConfig
 from asr.config.speech import AugmentConfig, CorpusConfig, FeaturesConfig, SynthesisConfig, UnitsConfig
 from asr.config.start import inherit
 from asr.config.words import DecodingConfig, LanguageModelConfig, RescoringConfig, ScoringConfig, TuningConfig
@@ -43,6 +44,7 @@ class Config(Part, frozen=True, kw_only=True):
     decoding: DecodingConfig = DecodingConfig()
     tuning: TuningConfig = TuningConfig()
     scoring: ScoringConfig = ScoringConfig()
+    shipping: ShippingConfig = ShippingConfig()
     study: StudyConfig | None = None
 
     @property
@@ -141,6 +143,7 @@ def check_config(config: Config, origin: str) -> None:
                 bool(config.training.start_from),
                 "no training.start_from in a study, whose models differ in size",
             ),
+            (bool(config.shipping.folder), "no shipping.folder in a study, which makes no model"),
             (study.grid not in study.grids, f"study.grid to be one of {names}, found {study.grid}"),
             (gated and config.model.cell != "gru", 'model.cell = "gru", whose gates the study takes away'),
             (

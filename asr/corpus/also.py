@@ -24,6 +24,7 @@ class Also:
         source, train, speakers, archive, optional: as in `asr.config.AlsoConfig`.
         root: its folder.
         ids: file with one of its own ids a line; None for all.
+        part: of the configuration, in which it is described under its name.
     """
 
     name: str
@@ -34,11 +35,12 @@ class Also:
     speakers: tuple[str, ...] = ()
     archive: str = ""
     optional: bool = False
+    part: str = "corpus.also"
 
     @property
     def key(self) -> str:
         """The part of the configuration that describes it."""
-        return f"corpus.also.{self.name}"
+        return f"{self.part}.{self.name}"
 
     def is_fetched(self) -> bool:
         """Whether the download step sees to it that it is there."""

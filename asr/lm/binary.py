@@ -8,6 +8,8 @@
 Loading checks the version, the header and the length of the file, which takes milliseconds whatever the size;
 the content of the arrays is checked where that is asked for.
 
+Version 2 is packed (`asr.lm.packed`): a third of the size, read and checked as a whole.
+
 Probabilities are float32, or codes of 16 or 8 bits for values at equal steps: an error of at most half a
 step, about 0.0002 (16 bits) or 0.05 (8 bits) in natural log. Codes are turned back while loading.
 """
@@ -27,7 +29,7 @@ from asr.errors import AsrError
 from asr.files import atomic_path
 
 _MAGIC = b"ASR-LM\r\n"
-_VERSION = 1
+_PLAIN, _PACKED = 1, 2
 _HEAD = struct.Struct("<8sIII")
 _OUTLIER = -100.0  # what is never said (log10 -99) would stretch the steps: such values share code 0
 
@@ -35,17 +37,21 @@ Array = NDArray[Any]
 
 
 class Stored(NamedTuple):
-    """What a file holds."""
+    """What a file holds; `is_packed` says in which of the two forms."""
 
     order: int
     arrays: dict[str, Array]
+    is_packed: bool
 
 
-def write_arrays(path: Path, order: int, arrays: Mapping[str, Array], bits: int = 32) -> None:
+def write_arrays(
+    path: Path, order: int, arrays: Mapping[str, Array], bits: int = 32, *, is_packed: bool = False
+) -> None:
     """Write arrays of whole numbers and of log-probabilities.
 
     Args:
         bits: of a log-probability: 32, 16 or 8.
+        is_packed: whether they are those of `asr.lm.packed`.
     """
     stored: dict[str, Array] = {}
     for name, array in arrays.items():
@@ -63,21 +69,22 @@ def write_arrays(path: Path, order: int, arrays: Mapping[str, Array], bits: int 
             "place": place,
             "crc": zlib.crc32(data.data),
         }
-        place += _padded(array.nbytes)
+        place += padded(array.nbytes)
+    version = _PACKED if is_packed else _PLAIN
     header = json.dumps({"order": order, "bits": bits, "length": place, "arrays": entries}).encode()
     with atomic_path(path) as partial, partial.open("wb") as file:
-        file.write(_HEAD.pack(_MAGIC, _VERSION, len(header), zlib.crc32(header)) + header)
-        file.write(bytes(_padded(file.tell()) - file.tell()))
+        file.write(_HEAD.pack(_MAGIC, version, len(header), zlib.crc32(header)) + header)
+        file.write(bytes(padded(file.tell()) - file.tell()))
         for array in stored.values():
             file.write(np.ascontiguousarray(array).data)
-            file.write(bytes(_padded(array.nbytes) - array.nbytes))
+            file.write(bytes(padded(array.nbytes) - array.nbytes))
 
 
 def read_arrays(path: Path, verify: bool) -> Stored:
     """Map the arrays of a file; a change of them stays in memory.
 
     Args:
-        verify: compare every array with its checksum, which reads the whole file.
+        verify: compare every array with its checksum, which reads the whole file; a packed one always is.
 
     Raises:
         AsrError: not such a file, of another version, cut or damaged.
@@ -94,11 +101,12 @@ def read_arrays(path: Path, verify: bool) -> Stored:
         raise AsrError(
             f"{path}: a language model was expected, .arpa, .arpa.gz or the compact form; it is none"
         )
-    if version != _VERSION:
+    if version not in (_PLAIN, _PACKED):
         raise AsrError(
-            f"{path}: version {_VERSION} of the compact form was expected, found {version}; build it anew"
+            f"{path}: version {_PLAIN} or {_PACKED} of the compact form was expected, found {version}; build "
+            "it anew"
         )
-    start = _padded(_HEAD.size + length)
+    start = padded(_HEAD.size + length)
     if zlib.crc32(header) != crc or size != start + (fields := json.loads(header))["length"]:
         raise AsrError(f"{path}: the file is cut or damaged; get it or build it again")
     content = np.asarray(np.memmap(path, np.uint8, "c"))
@@ -106,10 +114,10 @@ def read_arrays(path: Path, verify: bool) -> Stored:
     for name, entry in fields["arrays"].items():
         begin = start + entry["place"]
         data = content[begin : begin + entry["length"] * np.dtype(entry["type"]).itemsize]
-        if verify and zlib.crc32(data.data) != entry["crc"]:
+        if (verify or version == _PACKED) and zlib.crc32(data.data) != entry["crc"]:
             raise AsrError(f"{path}: '{name}' does not have its checksum; the file is damaged, get it again")
         arrays[name] = data.view(entry["type"])
-    return Stored(fields["order"], _decoded(arrays))
+    return Stored(fields["order"], _decoded(arrays), version == _PACKED)
 
 
 def quantised(values: NDArray[np.float32], bits: int) -> tuple[Array, NDArray[np.float32]]:
@@ -141,5 +149,6 @@ def _decoded(arrays: dict[str, Array]) -> dict[str, Array]:
     return found
 
 
-def _padded(length: int) -> int:
+def padded(length: int) -> int:
+    """Bytes that an array of `length` bytes takes in the file."""
     return 64 * math.ceil(length / 64)

@@ -1,9 +1,10 @@
 """A trained model on disk: one folder of plain files, each with a checksum, and nothing that can run code.
 
-    model.safetensors   weights, float32
+    model.safetensors   weights, float32; or matrices in 8 bits with a step a row (`asr.model.quantise`)
     config.toml         the configuration it was trained with, every key written out
     tokens.txt          one unit a line; line 1 is CTC's blank
-    lexicon.txt, …      what the units need beside their tokens (`UnitsConfig.files`), where they are phones
+    lexicon.txt, …      what the units need beside their tokens (`UnitsConfig.files`), where they are phones;
+                        cmudict.json in its place says that CMUdict is the lexicon (`asr.units.compact`)
     cmvn.json           mean and standard deviation of each feature, where `features.cmvn` is "global"
     words.txt           the words that `decoding.method = "words"` may read, spelled in units (optional)
     words.lm            a language model of words in its compact form (optional)
@@ -29,6 +30,7 @@ from asr.config import Config, dump_config, parse_config
 from asr.errors import AsrError
 from asr.model.acoustic import AcousticModel
 from asr.model.consistency import check_cmvn, check_tokens, check_unit_files, check_weights, untrained_model
+from asr.model.quantise import in_int8, restored
 from asr.model_folder import (
     WEIGHTS,
     Layout,
@@ -39,7 +41,8 @@ from asr.model_folder import (
     write_folder,
 )
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Version 1 had no weights in 8 bits and no cmudict.json."""
 CONFIG = "config.toml"
 TOKENS = "tokens.txt"
 CMVN = "cmvn.json"
@@ -79,6 +82,8 @@ class Bundle:
             None where there is none.
         gru: folder of a GRU language model, likewise.
         unit_files: contents by name of what the units need beside the tokens.
+        is_quantised: whether the weights are multiples of a step a row, which `save_bundle` keeps in 8 bits
+            (`asr.model.quantise.quantise`).
     """
 
     config: Config
@@ -91,6 +96,7 @@ class Bundle:
     lm: Path | None = None
     unit_files: Mapping[str, bytes] = field(default_factory=dict)
     gru: Path | None = None
+    is_quantised: bool = False
 
     def build_model(self) -> AcousticModel:
         """The model with these weights, on the CPU and in evaluation mode.
@@ -139,14 +145,17 @@ def load_bundle(path: Path, *, verify: bool = False) -> Bundle:
     tokens = parse_text(path / TOKENS, contents[TOKENS], LAYOUT).removesuffix("\n").split("\n")
     check_tokens(tokens, str(path / TOKENS))
     mean, std = _parse_cmvn(path, config, contents.get(CMVN))
-    weights = parse_weights(path / WEIGHTS, contents[WEIGHTS], LAYOUT)
+    kept = parse_weights(path / WEIGHTS, contents[WEIGHTS], LAYOUT)
+    weights = restored(kept, str(path / WEIGHTS))
     check_weights(config, len(tokens), weights, str(path / WEIGHTS))
-    unit_files = {name: contents[name] for name in config.units.files if name in contents}
+    names = {*config.units.files, *config.units.compact_files}
+    unit_files = {name: content for name, content in contents.items() if name in names}
     check_unit_files(config, unit_files, str(path))
     card = parse_text(path / CARD, contents[CARD], LAYOUT)
     lexicon, lm = (path / name if name in contents else None for name in (WORDS, LANGUAGE_MODEL))
     gru = path / GRU if f"{GRU}/{GRU_FILES[0]}" in contents else None
-    return Bundle(config, tokens, mean, std, weights, card, lexicon, lm, unit_files, gru)
+    is_quantised = any(weight.dtype == torch.int8 for weight in kept.values())
+    return Bundle(config, tokens, mean, std, weights, card, lexicon, lm, unit_files, gru, is_quantised)
 
 
 def _contents(bundle: Bundle, card: str) -> dict[str, bytes]:
@@ -156,7 +165,7 @@ def _contents(bundle: Bundle, card: str) -> dict[str, bytes]:
     check_weights(bundle.config, len(bundle.tokens), bundle.weights, WEIGHTS)
     check_unit_files(bundle.config, bundle.unit_files, "the model")
     files = {
-        WEIGHTS: weights_bytes(bundle.weights),
+        WEIGHTS: weights_bytes(in_int8(bundle.weights) if bundle.is_quantised else bundle.weights),
         CONFIG: dump_config(bundle.config).encode(),
         TOKENS: ("\n".join(bundle.tokens) + "\n").encode(),
         CARD: card.encode(),

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from asr.config import Config
+from asr.config import CMUDICT, Config
 from asr.errors import AsrError
 from asr.model.acoustic import AcousticModel
 from asr.model_folder import compare_weights
@@ -53,15 +53,16 @@ def check_tokens(tokens: list[str], origin: str) -> None:
 
 
 def check_unit_files(config: Config, files: Mapping[str, bytes], origin: str) -> None:
-    """Exactly the files that units of the configured kind need.
+    """Exactly the files that units of the configured kind need, or those of their compact form.
 
     Raises:
         AsrError: one is missing, or one is there that they have no use for.
     """
-    wrong = set(config.units.files) ^ set(files)
+    needed = config.units.compact_files if CMUDICT in files else config.units.files
+    wrong = set(needed) ^ set(files)
     if wrong:
         name = min(wrong)
-        wanted, found = ("it", "none") if name in config.units.files else ("no such file", "it")
+        wanted, found = ("it", "none") if name in needed else ("no such file", "it")
         raise AsrError(
             f'{origin}: {name}: units of the kind "{config.units.kind}" have {wanted}, {found} was found; '
             "export the model again"

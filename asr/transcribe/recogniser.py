@@ -15,6 +15,7 @@ from asr.errors import AsrError
 from asr.features.array import waveform_of
 from asr.features.sound_file import Source
 from asr.model.bundle import Bundle, load_bundle
+from asr.pretrained import chosen_model
 from asr.records import Hypothesis
 from asr.transcribe.batches import BATCH_SECONDS, batches_by_length, windows
 from asr.transcribe.listening import End, Listener, Piece, Samples
@@ -53,7 +54,7 @@ class Recogniser:
     @classmethod
     def load(
         cls,
-        model_dir: str | Path,
+        model_dir: str | Path | None = None,
         device: str = "cpu",
         *,
         decoder: str | None = None,
@@ -69,7 +70,8 @@ class Recogniser:
         """Load a model folder.
 
         Args:
-            model_dir: folder written by `asr.model.bundle.save_bundle`.
+            model_dir: folder written by `asr.model.bundle.save_bundle`; None takes the model that comes with
+                the package.
             device: "cpu", "cuda" (or "cuda:1"), or "auto": CUDA where there is one.
             decoder: "greedy", "beam" or "words"; None leaves what the model's configuration says, unless
                 another option asks for a search, as for the others.
@@ -84,11 +86,11 @@ class Recogniser:
                 clearly. They may be outside the lexicon.
 
         Raises:
-            AsrError: a damaged model folder, no such device, files that cannot be read or do not fit the
+            AsrError: no model or a damaged one, no such device, files that cannot be read or do not fit the
                 model, or options that do not fit each other.
         """
         where = chosen_device(device)
-        bundle = load_bundle(Path(model_dir))
+        bundle = load_bundle(chosen_model(model_dir))
         decoding = chosen_decoding(
             bundle.config.decoding,
             method=decoder,

@@ -79,13 +79,14 @@ def make_decoder(
         hotwords: nats for words that are expected, such as names; they may be outside the lexicon.
 
     Raises:
-        AsrError: a hotword that cannot be spelled, or words outside the lexicon for units that are no
-            characters.
+        AsrError: a hotword that cannot be spelled or pronounced, or words outside the lexicon for units that
+            are no characters.
     """
+    spellings = [*words.spellings, *_expected(words.spellings, units, hotwords or {})]
     if decoding.spelled_word_score > -math.inf and not isinstance(units, CharacterUnits):
         raise AsrError("decoding.spelled_word_score: words are spelled by characters only; set it to -inf")
     return LexiconDecoder(
-        words.spellings,
+        spellings,
         words.lm.automaton if words.lm else None,
         words.lm.vocabulary if words.lm else (),
         boundary=units.boundary,
@@ -102,6 +103,15 @@ def make_decoder(
         spelled_word_score=decoding.spelled_word_score,
         spelled_unit_score=decoding.spelled_unit_score,
     )
+
+
+def _expected(known: Sequence[Spelling], units: Units, hotwords: Mapping[str, float]) -> list[Spelling]:
+    """Hotwords that a lexicon lacks, as the units say them; the decoder spells by characters itself."""
+    if isinstance(units, CharacterUnits) or not hotwords:
+        return []
+    words = {word for word, _ in known}
+    new = [word for word in hotwords if word not in words]
+    return [(word, classes) for word in new for classes in dict.fromkeys(units.spell(word))]
 
 
 def read_rows(

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from asr.config import LETTER_TO_SOUND, LEXICON, PIECES, UnitsConfig
+from asr.config import CMUDICT, LETTER_TO_SOUND, LEXICON, PIECES, UnitsConfig
 from asr.errors import AsrError
 from asr.progress import track
 from asr.units.characters import CharacterUnits
+from asr.units.compact import lexicon_of, whole_files
 from asr.units.letter_to_sound import LetterToSound, learn_once
 from asr.units.lexicon import (
     ARPABET,
@@ -21,7 +22,6 @@ from asr.units.lexicon import (
     Lexicon,
     cmudict_lexicon,
     format_lexicon,
-    parse_lexicon,
     read_lexicon,
 )
 from asr.units.phones import PhoneUnits
@@ -128,9 +128,8 @@ def continue_units(
         new = [token for token in CharacterUnits.build(texts).tokens if token not in tokens]
     units = load_units(config, [*tokens, *new], files)
     added = f", and behind them {''.join(new)}" if new else ""
-    return Built(
-        units.tokens, dict(files), [f"{len(tokens)} classes of the model that is trained further{added}"]
-    )
+    told = f"{len(tokens)} classes of the model that is trained further{added}"
+    return Built(units.tokens, whole_files(files, tokens[2:]), [told])
 
 
 def load_units(config: UnitsConfig, tokens: Sequence[str], files: Mapping[str, bytes]) -> Units:
@@ -139,14 +138,14 @@ def load_units(config: UnitsConfig, tokens: Sequence[str], files: Mapping[str, b
     Raises:
         AsrError: tokens or files do not belong to this kind, or are damaged.
     """
-    missing = set(config.files) - set(files)
+    missing = set(config.compact_files if CMUDICT in files else config.files) - set(files)
     if missing:
         raise AsrError(f'units of the kind "{config.kind}" need {min(missing)}, which is not there')
     if config.kind == "characters":
         return CharacterUnits.from_tokens(tokens)
     if config.kind == "bpe":
         return PieceUnits(tokens, files[PIECES])
-    lexicon = parse_lexicon(files[LEXICON], LEXICON, tokens[2:])
+    lexicon = lexicon_of(files, tokens[2:])
     if not config.letter_to_sound:
         return PhoneUnits(tokens, lexicon)
     return PhoneUnits(tokens, lexicon, LetterToSound.from_bytes(files[LETTER_TO_SOUND], LETTER_TO_SOUND))

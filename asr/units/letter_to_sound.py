@@ -20,9 +20,9 @@ gains leave, so that probabilities sum to one.
 
 import hashlib
 import json
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import safetensors
@@ -32,13 +32,11 @@ from numpy.typing import NDArray
 from asr.errors import AsrError
 from asr.files import write_bytes
 from asr.units.letter_alignment import align_letters
+from asr.units.levels import LEAST, PACKED, Floats, Keys, Level, packed, unpacked
 from asr.units.lexicon import Lexicon, Pronunciation, format_lexicon
 
 VERSION = 1
 """Of the method: whatever changes what is learnt from the same examples changes it too."""
-
-Keys = NDArray[np.int64]
-Floats = NDArray[np.float32]
 
 ORDER = 6
 BEAM = 12
@@ -47,15 +45,6 @@ PRUNED_FROM = 4
 END, START, FIRST = 0, 1, 2
 """Symbols: the end of a word, its beginning, the first pair. A history is a number whose digits are symbols,
 with zeros where the word had not begun."""
-
-
-class Level(NamedTuple):
-    """What sequences of n symbols add: `grams` and `contexts` (the same without the last) ascend."""
-
-    grams: Keys
-    gains: Floats
-    contexts: Keys
-    rests: Floats
 
 
 class LetterToSound:
@@ -141,12 +130,12 @@ class LetterToSound:
             )
         return found
 
-    def to_bytes(self) -> bytes:
-        """The model as a safetensors file."""
+    def to_bytes(self, *, compact: bool = False) -> bytes:
+        """The model as a safetensors file; `compact` rounds the gains and takes a seventh of the room."""
         tensors = {
             f"{name}.{n}": array
             for n, level in enumerate(self._levels)
-            for name, array in level._asdict().items()
+            for name, array in (packed(level) if compact else level._asdict()).items()
         }
         pairs = json.dumps(
             [[letter, *sounds] for letter, sounds in zip(self.letters, self.sounds, strict=True)]
@@ -164,11 +153,18 @@ class LetterToSound:
             size = int.from_bytes(content[:8], "little")
             tensors = safetensors.numpy.load(content)
             pairs = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["pairs"])
-            levels = [
-                Level(*(tensors[f"{name}.{n}"] for name in Level._fields)) for n in range(len(tensors) // 4)
-            ]
+            if "steps.0" in tensors:
+                levels = [
+                    unpacked({name: tensors[f"{name}.{n}"] for name in PACKED}, len(pairs) + FIRST)
+                    for n in range(len(tensors) // len(PACKED))
+                ]
+            else:
+                levels = [
+                    Level(*(tensors[f"{name}.{n}"] for name in Level._fields))
+                    for n in range(len(tensors) // len(Level._fields))
+                ]
             model = cls([letter for letter, *_ in pairs], [tuple(sounds) for _, *sounds in pairs], levels)
-        except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
+        except (safetensors.SafetensorError, zlib.error, KeyError, ValueError, TypeError) as error:
             raise AsrError(
                 f"{origin}: not a letter-to-sound model ({error}); run the units step again"
             ) from error
@@ -236,7 +232,7 @@ def _level(grams: Keys, counts: Keys, radix: int, least: int) -> Level:
         grams[kept],
         gains[kept].astype(np.float32),
         contexts[some],
-        np.maximum(rests[some], 1e-6).astype(np.float32),
+        np.maximum(rests[some], LEAST).astype(np.float32),
     )
 
 

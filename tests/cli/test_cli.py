@@ -26,7 +26,7 @@ def test_every_command_shows_an_example_of_itself(run, name):
     assert name in run("--help").stdout
 
 
-@pytest.mark.parametrize("arguments", [[], ["transcribe"], ["evaluate"], ["info"]])
+@pytest.mark.parametrize("arguments", [[], ["transcribe"], ["evaluate"], ["score"]])
 def test_a_bare_command_shows_its_help_and_is_a_wrong_call(run, arguments):
     result = run(*arguments)
     assert result.exit_code == 2
@@ -40,7 +40,6 @@ def test_version(run):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["transcribe", "a.wav"],
         ["transcribe", "a.wav", "--model", "m", "--format", "doc"],
         ["transcribe", "a.wav", "--model", "m", "--beam", "-1"],
         ["transcribe", "a.wav", "--model", "m", "--nonsense"],

@@ -52,6 +52,24 @@ def test_prune(run, texts):
     assert run("lm", "perplexity", "small.arpa", "dev.txt").exit_code == 0
 
 
+def test_prune_to_a_size(run, texts):
+    assert run("lm", "build", "text.txt", "-o", "lm.lm").exit_code == 0
+    pruned = run("lm", "prune", "lm.lm", "--megabytes", "0.0027", "-o", "small.lm")
+    assert pruned.exit_code == 0, pruned.stderr
+    assert "threshold" in pruned.stdout and "1-grams        6 of 6" in pruned.stdout
+    assert (texts / "small.lm").stat().st_size <= 2700
+    assert "perplexity" in run("lm", "perplexity", "small.lm", "dev.txt").stdout
+    assert "allow more" in run("lm", "prune", "lm.lm", "--megabytes", "0.001", "-o", "x.lm").stderr
+
+
+def test_a_packed_model_becomes_an_arpa_file_again(run, texts):
+    assert run("lm", "build", "text.txt", "-o", "lm.arpa").exit_code == 0
+    assert run("lm", "convert", "lm.arpa", "-o", "lm.lm", "--packed").exit_code == 0
+    assert run("lm", "convert", "lm.lm", "-o", "again.arpa").exit_code == 0
+    found = [run("lm", "perplexity", name, "dev.txt").stdout for name in ("lm.arpa", "lm.lm", "again.arpa")]
+    assert found == [found[0]] * 3 and "perplexity" in found[0]
+
+
 def test_interpolate(run, texts):
     (texts / "other.txt").write_text("D A\nD D\n" * 3)
     assert run("lm", "build", "text.txt", "-o", "lm.arpa").exit_code == 0
@@ -100,7 +118,12 @@ def test_train_a_gru_and_mix_it(run, texts):
         (["convert", "text.txt", "-o", "lm.lm", "--bits", "7"], "--bits 7: 32, 16 or 8 was expected"),
         (["perplexity", "dev.lm", "dev.txt"], "dev.lm: a language model was expected"),
         (["interpolate", "x.arpa", "--text", "dev.txt", "-o", "lm.arpa"], "two models or more were expected"),
-        (["prune", "text.txt", "--threshold", "1e-8", "-o", "lm.arpa"], "text.txt:1: not an ARPA file"),
+        (
+            ["prune", "text.txt", "--threshold", "1e-8", "-o", "lm.arpa"],
+            "text.txt: a language model was expected",
+        ),
+        (["prune", "dev.lm", "-o", "lm.lm"], "one of --threshold and --megabytes was expected"),
+        (["prune", "dev.lm", "--megabytes", "1", "-o", "lm.arpa"], "give it such a name"),
         (["perplexity", "text.txt", "dev.txt"], "text.txt: a language model was expected, .arpa"),
         (["perplexity", "none.arpa", "dev.txt"], "none.arpa: cannot be read"),
         (["perplexity", ".", "dev.txt"], "not a whole model folder: bundle.json is missing"),

@@ -83,6 +83,30 @@ def test_what_was_written_pronounces_the_same(model):
         assert again.pronounce(word) == model.pronounce(word)
 
 
+def test_the_compact_form_is_small_and_nearly_the_same(model, lexicon):
+    content = model.to_bytes(compact=True)
+    assert len(content) < 0.4 * len(model.to_bytes())
+    again = LetterToSound.from_bytes(content, "x")
+    assert (again.letters, again.sounds) == (model.letters, model.sounds)
+    rng = np.random.default_rng(3)
+    radix = len(model.letters) + FIRST
+    histories, symbols = np.array([START, *rng.integers(radix**5, size=50)]), np.arange(radix)
+    found, expected = (one.probabilities(histories, symbols) for one in (again, model))
+    np.testing.assert_allclose(found, expected, atol=0.02)
+    words = [word for word in vocabulary(2, 200) if word not in lexicon]
+    assert sum(again.pronounce(word) == model.pronounce(word) for word in words) > 0.97 * len(words)
+
+
+def test_damage_of_the_compact_form_is_one_sentence(model):
+    content = model.to_bytes(compact=True)
+    for at in range(len(content) - 200, len(content), 17):
+        damaged = content[:at] + bytes([content[at] ^ 255]) + content[at + 1 :]
+        try:
+            LetterToSound.from_bytes(damaged, "x")
+        except AsrError as error:
+            assert str(error).startswith("x: ")
+
+
 @pytest.mark.parametrize("damage", [lambda c: b"", lambda c: c[:-9], lambda c: c[:40], lambda c: b"{}" + c])
 def test_damaged_bytes_are_one_sentence(model, damage):
     with pytest.raises(AsrError, match=r"^x: "):
