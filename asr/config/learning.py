@@ -113,10 +113,12 @@ class CrfConfig(Part, frozen=True, kw_only=True):
     """CTC-CRF: transcripts compete with all other sequences of units, as an n-gram of units weighs them.
 
     order: of the n-gram, which is estimated on the training transcripts.
+    lm_weight: factor of the n-gram's logarithms; with 0, what is left is CTC.
     ctc_weight: CTC's loss is added with this weight.
     """
 
     order: Annotated[int, Meta(ge=1, le=3)] = 3
+    lm_weight: NonNegativeFloat = 1.0
     ctc_weight: NonNegativeFloat = 0.1
 
 

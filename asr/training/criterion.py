@@ -74,7 +74,7 @@ def batch_losses(
 
 
 def crf_criterion(
-    targets: Sequence[Sequence[int]], num_classes: int, *, order: int, ctc_weight: float
+    targets: Sequence[Sequence[int]], num_classes: int, *, order: int, lm_weight: float, ctc_weight: float
 ) -> Criterion:
     """CTC-CRF's loss.
 
@@ -82,6 +82,7 @@ def crf_criterion(
         targets: classes of every training transcript, of which the n-gram is estimated.
         num_classes: C, units and the blank.
         order: of the n-gram, 1 to 3.
+        lm_weight: exponent of its probabilities. Nothing needs them to sum to one: the loss divides by Z.
         ctc_weight: as for `ctc_crf_loss`.
 
     Raises:
@@ -93,9 +94,10 @@ def crf_criterion(
             f"crf.order = {order} with {num_classes} classes: an n-gram of at most {MOST_PROBS:,} "
             f"probabilities expected, found {num_classes**order:,}; set crf.order = {most}"
         )
-    sequences = UnitSequences.of(unit_probs(targets, num_classes, order))
+    probs = unit_probs(targets, num_classes, order)
     if distributed.rank() == 0:
-        scores = [sequences.score(np.array(target, np.int64)) for target in targets]
+        plain = UnitSequences.of(probs)
+        scores = [plain.score(np.array(target, np.int64)) for target in targets]
         perplexity = np.exp(-sum(scores) / sum(len(target) + 1 for target in targets))
         log.info(
             "CTC-CRF: %d-gram of the units of %d transcripts, perplexity %.1f",
@@ -103,6 +105,7 @@ def crf_criterion(
             len(targets),
             perplexity,
         )
+    sequences = UnitSequences.of(probs**lm_weight)
     return functools.partial(ctc_crf_loss, sequences=sequences, ctc_weight=ctc_weight)
 
 

@@ -51,16 +51,19 @@ def test_too_many_units_are_refused_with_the_order_that_is_possible():
     with pytest.raises(
         AsrError, match=r"crf\.order = 3 with 500 classes: .* found 125,000,000; set crf\.order = 2"
     ):
-        crf_criterion([[1, 2, 3]], 500, order=3, ctc_weight=0.1)
+        crf_criterion([[1, 2, 3]], 500, order=3, lm_weight=1.0, ctc_weight=0.1)
 
 
 def test_the_n_gram_is_told(caplog):
     with caplog.at_level(logging.INFO, "asr"):
-        criterion = crf_criterion([[1, 2]] * 50, 3, order=2, ctc_weight=0.25)
+        criterion = crf_criterion([[1, 2]] * 50, 3, order=2, lm_weight=0.5, ctc_weight=0.25)
     assert "CTC-CRF: 2-gram of the units of 50 transcripts, perplexity 1.0" in caplog.text
     batch = torch.zeros(1, 4, 3).log_softmax(-1), torch.tensor([4]), torch.tensor([[1, 2]]), torch.tensor([2])
-    sequences = UnitSequences.of(unit_probs([[1, 2]] * 50, 3, 2))
-    assert criterion(*batch).item() == ctc_crf_loss(*batch, sequences=sequences, ctc_weight=0.25).item()
+    sequences = UnitSequences.of(np.sqrt(unit_probs([[1, 2]] * 50, 3, 2)))
+    expected = ctc_crf_loss(*batch, sequences=sequences, ctc_weight=0.25).item()
+    assert criterion(*batch).item() == pytest.approx(expected, rel=1e-6)
+    without = crf_criterion([[1, 2]] * 50, 3, order=2, lm_weight=0.0, ctc_weight=0.25)
+    assert without(*batch).item() == pytest.approx(1.25 * ctc_loss(*batch).item(), rel=1e-6)
 
 
 EASY = {
@@ -120,6 +123,6 @@ def test_settings_of_the_criterion_count_where_it_is_used(corpus, tokens, tiny_c
 
     crf = {"criterion": "ctc_crf"}
     found = [digest(), digest(training=crf), digest(training=crf, crf={"order": 2})]
-    found.append(digest(training=crf, crf={"ctc_weight": 0.2}))
-    assert len(set(found)) == 4
+    found += [digest(training=crf, crf={key: 0.2}) for key in ("ctc_weight", "lm_weight")]
+    assert len(set(found)) == 5
     assert digest(crf={"order": 2}) == found[0]
