@@ -163,8 +163,8 @@ def subsets(recipe: Recipe) -> tuple[list[str], list[str]]:
     settings = [f"corpus.train={taken}", "corpus.dev=[]", "corpus.test=[]", "corpus.dev_ids=''"]
     settings += ["corpus.test_ids=''", *([] if own else ["corpus.source=librispeech", "corpus.train_ids=''"])]
     missing = [name for name in corpus.train if name not in there]
-    told = f"trained on {', '.join(taken)} in the place of {', '.join(corpus.train)}"
-    return settings, [f"{told}: {', '.join(missing)} is not there"] if missing else []
+    told = f"trained on {', '.join(taken)}; of the recipe's subsets not there: {', '.join(missing)}"
+    return settings, [told] if missing else []
 
 
 def whole_hours(recipe: Recipe, name: str) -> tuple[float, float]:
@@ -263,7 +263,7 @@ def described(cost: Cost) -> str:
             *(f"  {line}" for line in cost.changed),
             f"measured on {cost.device}, {cost.threads} threads, {cost.updates} updates after the first:",
             f"  {cost.seconds_an_update:.2f} s an update (median {cost.median_update:.2f}) of "
-            f"{cost.audio_an_update:.0f} s of audio, {cost.times_real_time:.0f} × real time",
+            f"{cost.audio_an_update:.0f} s of audio, {cost.times_real_time:.3g} × real time",
             f"  peak memory {_size(cost.peak)}{readers}{on_device}; checkpoint {_size(cost.checkpoint)}",
             "estimated, not measured:",
             f"  an epoch of the whole here: {_time(cost.epoch_hours)}, {_size(cost.peak)}",
