@@ -3,8 +3,9 @@
 python recipes/ablate.py pretrained
 python recipes/ablate.py pretrained --only no-average lstm --set corpus.root=/data/speech
 
-RECIPE/ablations.toml names the changes. Each is a run of the recipe, steps 1 to 9, in a folder of its own;
-several go side by side, each on one thread. What has ended is not run again, and what was stopped goes on.
+RECIPE/ablations.toml names the changes. Each is a run of the recipe, steps 1 to 9, in a folder of its own
+below data/exp/RECIPE-ablations; several go side by side, each on one thread. What has ended is not run again,
+and what was stopped goes on.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from asr.errors import AsrError
 from asr.files import write_text
 from recipes.ablations import BASE, Ablations, Change, describe, read_ablations
 from recipes.recipe import EXPERIMENTS, REPOSITORY, Recipe, open_recipe
+from recipes.run import add_shared
 
 LAST_STEP = 9
 SHARED_STEPS = 5
@@ -108,16 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("recipe", metavar="NAME|PATH", help="a recipe with an ablations.toml")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="of the changes; default: all")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="runs at the same time")
-    parser.add_argument(
-        "--set",
-        dest="settings",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="key=value",
-        help="of all runs, such as corpus.root=DIR",
-    )
-    parser.add_argument("--exp", type=Path, metavar="DIR", help="instead of data/exp/NAME-ablations")
+    add_shared(parser)
     return parser
 
 

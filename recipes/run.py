@@ -61,7 +61,7 @@ def run_alone(step_file: str, arguments: list[str] | None = None) -> None:
     path = Path(step_file).resolve()
     parser = argparse.ArgumentParser(description=f"Run only the step {path.stem} of a recipe.")
     parser.add_argument("recipe", metavar="NAME|PATH", help="a recipe's name or folder")
-    _add_shared(parser)
+    add_shared(parser)
     options = parser.parse_args(arguments)
     with _speaking():
         try:
@@ -175,11 +175,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--list", action="store_true", help="show which steps are done, stale or to do; run none"
     )
-    _add_shared(parser)
+    add_shared(parser)
     return parser
 
 
-def _add_shared(parser: argparse.ArgumentParser) -> None:
+def add_shared(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set",
         dest="settings",
