@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import safetensors
@@ -239,8 +239,15 @@ def compare_weights(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor
 def _read_index(path: Path, layout: Layout) -> _Index:
     raw = _read(path / INDEX)
     try:
-        version = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get("format")
-        found = None if version is None else msgspec.json.decode(version)
+        told = msgspec.json.decode(raw, type=dict[str, Any])
+        found, listed = told.get("format"), told.get("files")
+        # The names first, since models of another kind have versions of their own.
+        for name in listed if isinstance(listed, dict) else ():
+            if Path(name).name != name and name not in layout.unread:
+                raise AsrError(f"{path / INDEX}: lists {name}, which is outside of the model folder")
+        for name in layout.required:
+            if isinstance(listed, dict) and name not in listed:
+                raise AsrError(f"{path / INDEX}: does not list {name}; {layout.again}")
         if not isinstance(found, int) or not 1 <= found <= layout.version:
             raise AsrError(
                 f"{path / INDEX}: model format {layout.version} or an earlier one was expected, {found} was "
@@ -249,12 +256,6 @@ def _read_index(path: Path, layout: Layout) -> _Index:
         index = msgspec.json.decode(raw, type=_Index)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise AsrError(f"{path / INDEX}: damaged: {error}; copy the model folder again") from error
-    for name in index.files:
-        if Path(name).name != name and name not in layout.unread:
-            raise AsrError(f"{path / INDEX}: lists {name}, which is outside of the model folder")
-    for name in layout.required:
-        if name not in index.files:
-            raise AsrError(f"{path / INDEX}: does not list {name}; {layout.again}")
     return index
 
 

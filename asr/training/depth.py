@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from torch import nn
+from torch import Tensor, nn
 
 from asr.errors import AsrError
 from asr.model.acoustic import AcousticModel
@@ -49,6 +49,12 @@ def rest_frozen_statistics(model: nn.Module) -> None:
         has_own_statistics = next(module.buffers(recurse=False), None) is not None
         if has_own_statistics and weights and not any(weight.requires_grad for weight in weights):
             module.eval()
+
+
+def running_statistics(model: nn.Module) -> list[Tensor]:
+    """The running statistics of batch normalisation, which `ligru` and `sligru` have."""
+    names = ("running_mean", "running_var")
+    return [buffer for name, buffer in model.named_buffers() if name.rpartition(".")[2] in names]
 
 
 def layer_names(model: nn.Module) -> list[str]:

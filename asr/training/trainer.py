@@ -28,7 +28,7 @@ from asr.scoring.wer import Unit
 from asr.training import distributed
 from asr.training.checkpoint import Evaluation, Progress
 from asr.training.criterion import Criterion, batch_losses
-from asr.training.depth import rest_frozen_statistics
+from asr.training.depth import rest_frozen_statistics, running_statistics
 from asr.training.diagnosis import Watch, memory_sentence
 from asr.training.evaluation import evaluate
 from asr.training.monitor import Monitor
@@ -259,9 +259,9 @@ class Trainer:
             sums[1] += float(batch.target_lens.sum())
             sums[2] += batch.seconds
         gradients = [_gradient(parameter) for parameter in state.learning]
-        statistics = list(self.model.buffers())  # of batch normalisation: all processes go on with their mean
+        statistics = running_statistics(self.model)
         for running in statistics:
-            running.div_(distributed.world())
+            running.div_(distributed.world())  # so that all processes go on with their mean
         loss, units, audio_seconds, stop, clock = distributed.exchange([*gradients, *statistics], sums)
         state.scaler.unscale_(state.optimiser)
         torch._foreach_div_(gradients, max(units, 1.0))
