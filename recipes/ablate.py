@@ -11,6 +11,7 @@ and what was stopped goes on.
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -36,7 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the changes and print the table; see `--help`.
 
     Returns:
-        Exit status: 0 done, 1 a run failed (the others are in the table), 2 the call was wrong.
+        Exit status: 0 done, 1 a run failed (the others are in the table), 2 the call was wrong, 130 it was
+        interrupted.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -48,7 +50,15 @@ def main(arguments: list[str] | None = None) -> int:
     except AsrError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    failed = _run([(BASE, runs[BASE])], 1, first_steps=True) or _run(list(runs.items()), options.processes)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        failed = _run([(BASE, runs[BASE])], 1, first_steps=True)
+        failed = failed or _run(list(runs.items()), options.processes)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
     table = describe(plan, runs)
     write_text(exp / "ablations.md", table)
     print(table)

@@ -1,12 +1,15 @@
 """Changes of a tiny recipe: each is run once, told with its errors, and tested against the base."""
 
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from recipes import ablate
-from tests.recipes.test_steps import Made
+from tests.recipes.test_steps import REPOSITORY, Made
 
 PLAN = """
 set = ["training.epochs=1"]
@@ -55,6 +58,26 @@ def test_nothing_is_run_twice(made: Made, capsys: pytest.CaptureFixture[str]) ->
     assert run(made, "--only", "wide") == 0
     assert {path: path.stat().st_mtime_ns for path in weights} == weights
     assert "wrong" not in capsys.readouterr().out
+
+
+def test_a_stop_stops_the_runs_and_says_how_to_go_on(made: Made, tmp_path: Path) -> None:
+    command = [sys.executable, str(REPOSITORY / "recipes" / "ablate.py"), str(made.recipe)]
+    command += ["--exp", str(tmp_path), "--only", "wide", "--set", "training.epochs=100000"]
+    plan = (made.recipe / "ablations.toml").read_text()
+    (made.recipe / "ablations.toml").write_text(plan.replace('"training.epochs=1"', ""))
+    try:
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            deadline = time.monotonic() + 120
+            while (
+                not (tmp_path / "wide" / "train" / "metrics.jsonl").exists() and time.monotonic() < deadline
+            ):
+                time.sleep(0.1)
+            process.terminate()
+            _, said = process.communicate(timeout=60)
+    finally:
+        (made.recipe / "ablations.toml").write_text(plan)
+    assert process.returncode == 130 and "interrupted; the same command goes on from here" in said
+    assert "stopped and saved" in (tmp_path / "wide" / "run.log").read_text()
 
 
 @pytest.mark.parametrize(
