@@ -28,9 +28,10 @@ from asr.scoring.wer import Unit
 from asr.training import distributed
 from asr.training.checkpoint import Evaluation, Progress
 from asr.training.criterion import Criterion, batch_losses
-from asr.training.depth import rest_frozen_statistics, running_statistics
+from asr.training.depth import rest_frozen_statistics
 from asr.training.diagnosis import Watch, memory_sentence
 from asr.training.evaluation import evaluate
+from asr.training.gradient import sum_gradient
 from asr.training.monitor import Monitor
 from asr.training.schedule import progress, rate_factor
 from asr.training.state import State
@@ -241,34 +242,20 @@ class Trainer:
     # --- one update ----------------------------------------------------------------------------------------
 
     def _update(self, batches: list[Batch], epoch: int, number: int) -> Update:
-        """Accumulate the gradient of the summed loss, add up over processes, divide by the units, step."""
+        """The gradient of all batches and processes, clipped, and a step of the optimiser."""
         state, training = self.state, self.training
-        state.optimiser.zero_grad(set_to_none=True)
-        sums = [0.0, 0.0, 0.0, float(self.stop.wanted), self._clock() if self.is_first else 0.0]
-        strange: list[str] = []
-        for index, batch in enumerate(batches):
-            if not len(batch):
-                continue
+
+        def seed_of(index: int) -> int:
             place = number * training.accumulate + index * distributed.world() + distributed.rank()
-            torch.manual_seed(_mix(training.seed, epoch, place))
-            losses = self._losses(batch)
-            state.scaler.scale(losses.sum()).backward()  # type: ignore[no-untyped-call]
-            values = losses.detach().tolist()
-            strange += [u for u, v in zip(batch.utt_ids, values, strict=True) if not abs(v) < float("inf")]
-            sums[0] += sum(values)
-            sums[1] += float(batch.target_lens.sum())
-            sums[2] += batch.seconds
-        gradients = [_gradient(parameter) for parameter in state.learning]
-        statistics = running_statistics(self.model)
-        for running in statistics:
-            running.div_(distributed.world())  # so that all processes go on with their mean
-        loss, units, audio_seconds, stop, clock = distributed.exchange([*gradients, *statistics], sums)
-        state.scaler.unscale_(state.optimiser)
-        torch._foreach_div_(gradients, max(units, 1.0))
+            return _mix(training.seed, epoch, place)
+
+        extras = [float(self.stop.wanted), self._clock() if self.is_first else 0.0]
+        found = sum_gradient(state, batches, self._losses, seed_of, extras)
+        stop, clock = found.extras
         norm = float(nn.utils.clip_grad_norm_(state.learning, training.clip_norm, foreach=True))
         is_finite = norm < float("inf")
         # A scaled loss overflows now and then by design; the scaler leaves such an update out by itself.
-        self.watch.update(is_finite or state.scaler.is_enabled(), state.at.step + 1, strange)
+        self.watch.update(is_finite or state.scaler.is_enabled(), state.at.step + 1, found.strange)
         self._set_rate(clock)
         if state.scaler.is_enabled():
             state.scaler.step(state.optimiser)
@@ -276,7 +263,7 @@ class Trainer:
         elif is_finite:
             state.optimiser.step()
         state.update_average()
-        return Update(loss / max(units, 1.0), norm, audio_seconds, stop > 0, clock)
+        return Update(found.loss, norm, found.audio_seconds, stop > 0, clock)
 
     def _losses(self, batch: Batch) -> Tensor:
         """(N,) losses of a batch."""
@@ -317,13 +304,6 @@ class Trainer:
         self.saved = time.monotonic()
         if self.is_first:
             self.state.save(self._clock(), self.training.keep)
-
-
-def _gradient(parameter: nn.Parameter) -> Tensor:
-    """The gradient; zero where this process had no batch."""
-    if parameter.grad is None:
-        parameter.grad = torch.zeros_like(parameter)
-    return parameter.grad
 
 
 def _mix(*numbers: int) -> int:
