@@ -3,9 +3,10 @@
     python recipes/run.py librispeech_4h --stop-stage 4
     python benchmarks/epoch.py data/exp/librispeech_4h [--updates 30] [--repeats 3] [--json FILE]
 
-Whole updates (forward, loss, backward, clipping, optimiser) on batches of the recipe, evenly spread over an
-epoch, which lie ready in memory; every batch is trained by both in turn. `nn.GRU` has the same size, but is a
-slightly different cell: its reset gate acts after the product. Run it on an otherwise idle machine.
+Whole updates (forward, loss of the output, backward, clipping, optimiser) on batches of the recipe, evenly
+spread over an epoch, which lie ready in memory; every batch is trained by both in turn. `nn.GRU` has the same
+size, but is a slightly different cell: its reset gate acts after the product. An intermediate output is left
+out. Run it on an otherwise idle machine.
 """
 
 import argparse

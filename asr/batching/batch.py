@@ -56,20 +56,6 @@ class Batch:
     def __len__(self) -> int:
         return len(self.utt_ids)
 
-    def to(self, device: torch.device) -> "Batch":
-        """The same batch with its tensors on `device`."""
-        return Batch(
-            self.utt_ids,
-            self.feats.to(device, non_blocking=True),
-            self.feat_lens.to(device, non_blocking=True),
-            self.targets.to(device, non_blocking=True),
-            self.target_lens.to(device, non_blocking=True),
-            self.intermediate_targets.to(device, non_blocking=True),
-            self.intermediate_target_lens.to(device, non_blocking=True),
-            self.seconds,
-            self.skipped,
-        )
-
 
 def collate(examples: Sequence[Example], dim: int, skipped: Sequence[str] = ()) -> Batch:
     """Pad examples to the longest of them, in the order given.
