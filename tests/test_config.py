@@ -98,6 +98,7 @@ def test_import_is_light():
     ("settings", "words"),
     [
         (["decoding.method=words"], 'a language_model.source where decoding.method is "words"'),
+        (["model.layer_drop=0.1", "model.residual=false"], "model.residual where model.layer_drop is not 0"),
         (["decoding.method=flashlight"], "Invalid enum value 'flashlight' - at `decoding.method`"),
         (["language_model.source=5-gram"], "Invalid enum value '5-gram' - at `language_model.source`"),
         (["language_model.source=text"], 'texts in language_model.files, since its source is "text"'),

@@ -36,6 +36,7 @@ class ModelConfig(Part, frozen=True, kw_only=True):
     subsampling: frames that become one.
     channels: feature maps of the front end's convolutions.
     residual: each layer's output is added to its input, where the sizes agree.
+    layer_drop: probability that an utterance passes a recurrent layer by in training; needs `residual`.
     """
 
     subsampling: Literal[2, 3, 4] = 4
@@ -46,6 +47,7 @@ class ModelConfig(Part, frozen=True, kw_only=True):
     bidirectional: bool = True
     dropout: Fraction = 0.2
     residual: bool = True
+    layer_drop: Fraction = 0.0
 
 
 class IntermediateConfig(Part, frozen=True, kw_only=True):

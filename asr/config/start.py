@@ -13,7 +13,7 @@ from asr.errors import AsrError
 KEPT = ("features", "model")
 """Parts that must be those of the model, since its weights were learnt with them."""
 
-FREE = {("model", "dropout")}
+FREE = {("model", "dropout"), ("model", "layer_drop")}
 """What may change all the same: no weight depends on it."""
 
 

@@ -119,6 +119,10 @@ def check_config(config: Config, origin: str) -> None:
             "units.stress or units.phones, which says with or without stress what the phones are",
         ),
         (
+            bool(config.model.layer_drop) and not config.model.residual,
+            "model.residual where model.layer_drop is not 0, or nothing passes by a layer",
+        ),
+        (
             config.intermediate.layer > config.model.num_layers,
             "intermediate.layer ≤ model.num_layers",
         ),

@@ -14,7 +14,9 @@ class AcousticModel(nn.Module):
 
     Each recurrent layer reads the layer-normalised output of what is below it; with `residual` its result is
     added to that output (pre-norm). Dropout draws one mask a row and keeps it over time, so that a recurrent
-    layer cannot read a dropped feature from a neighbouring frame (Gal and Ghahramani 2016).
+    layer cannot read a dropped feature from a neighbouring frame (Gal and Ghahramani 2016). `layer_drop`
+    leaves out whole layers, for each row by chance, so that none relies on all of those below it (G. Huang et
+    al., "Deep networks with stochastic depth", ECCV 2016; one probability for all layers).
 
     Args:
         num_bins: F, features a frame.
@@ -27,6 +29,10 @@ class AcousticModel(nn.Module):
         bidirectional: read the utterance in both directions.
         dropout: probability, after the front end and after each recurrent layer.
         residual: add each layer's input to its output.
+        layer_drop: probability that a row passes a layer by in training; needs `residual`.
+
+    Raises:
+        ValueError: `layer_drop` without `residual`.
     """
 
     def __init__(
@@ -42,8 +48,11 @@ class AcousticModel(nn.Module):
         bidirectional: bool,
         dropout: float,
         residual: bool,
+        layer_drop: float = 0.0,
     ) -> None:
         super().__init__()
+        if layer_drop and not residual:
+            raise ValueError("layer_drop needs residual: without it, nothing passes by a layer")
         width = hidden_size * (2 if bidirectional else 1)
         self.residual = residual
         self.front_end = FrontEnd(num_bins, width, channels, subsampling)
@@ -53,6 +62,7 @@ class AcousticModel(nn.Module):
             for _ in range(num_layers)
         )
         self.dropout = LockedDropout(dropout)
+        self.layer_drop = LayerDrop(layer_drop)
         self.output_norm = nn.LayerNorm(width)
         self.output = nn.Linear(width, num_classes)
         self.intermediate: IntermediateOutput | None = None
@@ -99,7 +109,7 @@ class AcousticModel(nn.Module):
         """Through the recurrent layers from `first` to before `end`."""
         for index in range(first, end):
             y, _ = self.layers[index](self.norms[index](x), lens)
-            y = self.dropout(y)
+            y = self.layer_drop(self.dropout(y))
             x = x + y if self.residual else y
         return x
 
@@ -176,6 +186,21 @@ class LockedDropout(nn.Module):
             return x
         keep = 1 - self.probability
         return x * x.new_empty(x.shape[0], 1, x.shape[2]).bernoulli_(keep).div_(keep)
+
+
+class LayerDrop(nn.Module):
+    """All of a row or nothing of it; what is left is scaled so that its mean stays."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, T, F) -> (N, T, F)."""
+        if not self.training or self.probability == 0:
+            return x
+        keep = 1 - self.probability
+        return x * x.new_empty(x.shape[0], 1, 1).bernoulli_(keep).div_(keep)
 
 
 def _ceil_divide(lens: Tensor, divisor: int) -> Tensor:

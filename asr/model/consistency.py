@@ -29,6 +29,7 @@ def untrained_model(config: Config, num_classes: int) -> AcousticModel:
         bidirectional=model.bidirectional,
         dropout=model.dropout,
         residual=model.residual,
+        layer_drop=model.layer_drop,
     )
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from asr.model.acoustic import AcousticModel, LockedDropout
+from asr.model.acoustic import AcousticModel, LayerDrop, LockedDropout
 from asr.recurrent import CELLS
 
 
@@ -52,3 +52,25 @@ def test_locked_dropout_keeps_its_mask_over_time():
     assert (x == x[:, :1]).all()
     assert (x[0] != x[1]).any()
     assert torch.equal(dropout.eval()(x), x)
+
+
+def test_layer_drop_takes_whole_rows():
+    drop = LayerDrop(0.25)
+    torch.manual_seed(3)
+    x = drop(torch.ones(400, 2, 3))
+    torch.testing.assert_close(x[:, :1, :1].expand_as(x), x)
+    assert sorted(set(x.flatten().tolist())) == [0.0, pytest.approx(4 / 3)]
+    assert 0.15 < (x[:, 0, 0] == 0).float().mean() < 0.35
+    assert torch.equal(drop.eval()(x), x)
+
+
+def test_a_dropped_layer_is_passed_by():
+    model, feats, lens = (
+        build(dropout=0.0, layer_drop=0.999999),
+        torch.randn(3, 40, 21),
+        torch.tensor([40, 9, 22]),
+    )
+    log_probs, _ = model(feats, lens)
+    torch.testing.assert_close(log_probs, model._classify(model.front_end(feats, lens)[0]))
+    with pytest.raises(ValueError, match="layer_drop needs residual"):
+        build(residual=False, layer_drop=0.1)
