@@ -22,7 +22,7 @@ _PLACE = re.compile(
     r"|shipping\.folder|shipping\.sets\.\w+\.root)\s*=(.+)",
     re.DOTALL,
 )
-_FILES = re.compile(r"\s*(language_model\.files|rescoring\.files)\s*=(.*)", re.DOTALL)
+_FILES = re.compile(r"\s*(language_model\.files|rescoring\.files|distillation\.teachers)\s*=(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,11 @@ class Recipe:
     def start_files(self) -> list[Path]:
         """The file that has the checksums of that model."""
         return [self.start / "bundle.json"] if self.start else []
+
+    @property
+    def teacher_files(self) -> list[Path]:
+        """The files that have the checksums of the models that are learnt from."""
+        return [REPOSITORY / name / "bundle.json" for name in self.config.distillation.teachers]
 
     @property
     def control(self) -> Path | None:
@@ -142,6 +147,9 @@ class Recipe:
             rescoring=replace(second, files=_named(second.files)),
             training=replace(self.config.training, start_from=start),
             scoring=replace(self.config.scoring, control=control),
+            distillation=replace(
+                self.config.distillation, teachers=_named(self.config.distillation.teachers)
+            ),
             shipping=ShippingConfig(),  # no part of a model
         )
 

@@ -145,7 +145,7 @@ def perform(step: Step, recipe: Recipe, steps: list[Step]) -> list[str]:
 def _can_go_on(step: Step, recipe: Recipe, steps: list[Step]) -> bool:
     """Whether what an earlier run of the step left behind is the beginning of this one."""
     started, stamp = _read_json(_started_path(step, recipe)), read_stamp(step, recipe)
-    before = started or (stamp["key"] if stamp else None)
+    before = _completed(started, step, recipe) if started else (stamp["key"] if stamp else None)
     if before is None or not why_not_done(step, recipe, steps):  # never begun; done, and forced to run again
         return False
     return _without(before, step.continues) == _without(make_key(step, recipe, steps), step.continues)
@@ -171,7 +171,9 @@ def _wait_for(path: Path, key: dict[str, Any]) -> None:
 def read_stamp(step: Step, recipe: Recipe) -> dict[str, Any] | None:
     """A step's stamp; None where it never ended."""
     stamp = _read_json(_stamp_path(step, recipe))
-    return stamp if isinstance(stamp, dict) and {"key", "outputs", "summary"} <= set(stamp) else None
+    if not (isinstance(stamp, dict) and {"key", "outputs", "summary"} <= set(stamp)):
+        return None
+    return stamp | {"key": _completed(stamp["key"], step, recipe)}
 
 
 def make_key(step: Step, recipe: Recipe, steps: list[Step]) -> dict[str, Any]:
@@ -251,8 +253,28 @@ def _files_below(folder: Path | str) -> Iterator[os.DirEntry[str]]:
 
 
 def _values(recipe: Recipe, part: str) -> dict[str, Any]:
-    values: dict[str, Any] = msgspec.to_builtins(getattr(recipe.config, part))
+    return _counting(getattr(recipe.config, part), part)
+
+
+def _counting(settings: msgspec.Struct, part: str) -> dict[str, Any]:
+    """Settings by name, without those that no result depends on."""
+    values: dict[str, Any] = msgspec.to_builtins(settings)
     return {name: value for name, value in values.items() if name not in NEUTRAL.get(part, set())}
+
+
+def _completed(key: dict[str, Any], step: Step, recipe: Recipe) -> dict[str, Any]:
+    """A key as it was written, with the defaults of options that there were not yet.
+
+    So a new option has a default that does what was done without it, or `FORMAT` changes.
+    """
+    parts = dict(key.get("parts", {}))
+    for part in step.parts:
+        try:
+            values = msgspec.convert(parts.get(part, {}), type(getattr(recipe.config, part)))
+        except msgspec.ValidationError:  # an option is gone: the step runs again
+            continue
+        parts[part] = json.loads(json.dumps(_counting(values, part)))
+    return key | {"parts": parts}
 
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:

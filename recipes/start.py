@@ -12,11 +12,15 @@ if TYPE_CHECKING:  # a list of steps is printed without loading torch
 
 
 def require_start(recipe: Recipe) -> None:
-    """Check, before any work starts, that the model is there and is of this recipe's configuration.
+    """Check, before any work starts, that the model is there and is of this recipe's configuration; and that
+    the teachers are there.
 
     Raises:
         AsrError: otherwise; the sentence says how to name another one.
     """
+    for path in recipe.teacher_files:
+        if not path.is_file():
+            raise AsrError(f"distillation.teachers: {path.parent}: no model is there; train it first")
     if recipe.start is None:
         return
     from asr.training.start import open_start

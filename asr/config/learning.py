@@ -124,6 +124,17 @@ class CrfConfig(Part, frozen=True, kw_only=True):
     ctc_weight: NonNegativeFloat = 0.1
 
 
+class DistillationConfig(Part, frozen=True, kw_only=True):
+    """Learning from what other models hear, beside the transcripts.
+
+    teachers: folders of models with the same features and units; none: transcripts alone.
+    weight: share of the distance from the teachers in the loss.
+    """
+
+    teachers: tuple[str, ...] = ()
+    weight: Probability = 0.5
+
+
 class AveragingConfig(Part, frozen=True, kw_only=True):
     """Which checkpoints are averaged into the model: the `count` last or the `count` best by dev WER."""
 

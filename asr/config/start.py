@@ -20,6 +20,8 @@ FREE = {("model", "dropout"), ("model", "layer_drop")}
 def inherit(tree: dict[str, Any], root: Path) -> None:
     """Fill in what a configuration leaves out, from the model in `training.start_from`, in place.
 
+    The folders in `distillation.teachers` become absolute paths too.
+
     Of [features] and [model] it is each key that is not written, of [units] all of it or nothing. A folder
     that is not there changes nothing, so that a configuration can be read without it.
 
@@ -30,6 +32,10 @@ def inherit(tree: dict[str, Any], root: Path) -> None:
     Raises:
         AsrError: the folder's config.toml cannot be read.
     """
+    distillation = tree.get("distillation")
+    teachers = distillation.get("teachers") if isinstance(distillation, dict) else None
+    if isinstance(distillation, dict) and isinstance(teachers, list):
+        distillation["teachers"] = [str(root / name) if isinstance(name, str) else name for name in teachers]
     training = tree.get("training")
     start = training.get("start_from") if isinstance(training, dict) else None
     if not isinstance(training, dict) or not isinstance(start, str) or not start:

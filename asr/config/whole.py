@@ -12,6 +12,7 @@ from asr.config.learning import (
     AveragingConfig,
     BatchingConfig,
     CrfConfig,
+    DistillationConfig,
     IntermediateConfig,
     ModelConfig,
     StudyConfig,
@@ -38,6 +39,7 @@ class Config(Part, frozen=True, kw_only=True):
     intermediate: IntermediateConfig = IntermediateConfig()
     training: TrainingConfig = TrainingConfig()
     crf: CrfConfig = CrfConfig()
+    distillation: DistillationConfig = DistillationConfig()
     averaging: AveragingConfig = AveragingConfig()
     language_model: LanguageModelConfig = LanguageModelConfig()
     rescoring: RescoringConfig = RescoringConfig()
@@ -65,7 +67,8 @@ def load_config(path: Path, settings: list[str] | None = None, root: Path | None
     Args:
         path: a TOML file.
         settings: changes, applied in order. A value is read as TOML; what is not TOML is taken as text.
-        root: where a relative `training.start_from` counts from; the current folder if not given.
+        root: where a relative `training.start_from` and `distillation.teachers` count from; the current
+            folder if not given.
 
     Raises:
         AsrError: no such file, not TOML, an unknown key, a wrong type or an impossible value; the sentence
@@ -147,6 +150,7 @@ def check_config(config: Config, origin: str) -> None:
                 bool(config.training.start_from),
                 "no training.start_from in a study, whose models differ in size",
             ),
+            (bool(config.distillation.teachers), "no distillation.teachers in a study"),
             (bool(config.shipping.folder), "no shipping.folder in a study, which makes no model"),
             (study.grid not in study.grids, f"study.grid to be one of {names}, found {study.grid}"),
             (gated and config.model.cell != "gru", 'model.cell = "gru", whose gates the study takes away'),

@@ -21,6 +21,7 @@ from asr.model.acoustic import AcousticModel
 from asr.model.crf import UnitSequences, ctc_crf_loss
 from asr.model.ctc import ctc_loss
 from asr.training import distributed
+from asr.training.teachers import Teachers
 
 log = logging.getLogger("asr")
 
@@ -38,6 +39,7 @@ def batch_losses(
     batch: Batch,
     criterion: Criterion,
     *,
+    teachers: Teachers | None = None,
     intermediate_weight: float,
     precision: str,
     device: torch.device,
@@ -51,6 +53,7 @@ def batch_losses(
         model: on `device`.
         batch: anywhere.
         criterion: of the model's output.
+        teachers: whose outputs it learns from, too.
         intermediate_weight: share of the intermediate output's loss; 0 for a model without.
         precision: a key of PRECISIONS.
 
@@ -64,7 +67,10 @@ def batch_losses(
             log_probs, halfway, lens = model.forward_both(feats, batch.feat_lens)
         else:
             log_probs, lens = model(feats, batch.feat_lens)
+        probs = teachers.probs(feats, batch.feat_lens) if teachers else None
     losses = criterion(log_probs, lens, batch.targets.to(device), batch.target_lens)
+    if teachers and probs is not None:
+        losses = teachers.mixed(losses, log_probs, lens, probs)
     if halfway is None:
         return losses
     targets, target_lens = batch.intermediate_targets.to(device), batch.intermediate_target_lens

@@ -28,6 +28,7 @@ from asr.training.checkpoint import Progress
 from asr.training.criterion import Criterion, crf_criterion
 from asr.training.depth import freeze, rate_factors
 from asr.training.start import copy_weights, open_start
+from asr.training.teachers import open_teachers
 from asr.training.trainer import Trainer
 from asr.units.kinds import Units, load_units
 
@@ -75,7 +76,8 @@ def train(
 
     Raises:
         AsrError: nothing to train on, a dev transcript outside the units, an impossible setting, a start
-            model that does not fit, foreign checkpoints, a stop by signal, or what `Trainer.run` raises.
+            model or a teacher that does not fit, foreign checkpoints, a stop by signal, or what `Trainer.run`
+            raises.
     """
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
@@ -123,7 +125,7 @@ def make_trainer(
         clock: as for `Trainer`.
     """
     unit_files = unit_files or {}
-    start = open_start(config)
+    start, teachers = open_start(config), open_teachers(config, tokens, cmvn)
     units = load_units(config.units, tokens, unit_files)
     extractor = make_extractor(config.features)
     frames = functools.partial(_output_frames, STRIDES[config.model.subsampling])
@@ -212,11 +214,13 @@ def make_trainer(
             unit_files,
             start[1] if start else "",
             [halfway.encode(utterance.text) for utterance in kept] if halfway else [],
+            teachers.digest if teachers else "",
         ),
         device=device,
         clock=clock,
         rate_factors=rate_factors(model, config.training.layer_decay),
         intermediate_weight=config.intermediate.weight if halfway else 0.0,
+        teachers=teachers,
     )
 
 
@@ -244,6 +248,7 @@ def fingerprint(
     unit_files: Mapping[str, bytes],
     start: str = "",
     intermediate: Sequence[Sequence[int]] = (),
+    teachers: str = "",
 ) -> str:
     """A digest of everything that decides what is trained; where audio and start model lie does not count.
 
@@ -251,6 +256,7 @@ def fingerprint(
         config, utterances, tokens, unit_files: as for `train`.
         start: digest of the model that the training starts from.
         intermediate: targets of the intermediate output, where there is one.
+        teachers: digest of the models that are learnt from.
     """
     tree = msgspec.to_builtins(config)
     parts = {
@@ -263,6 +269,7 @@ def fingerprint(
     everything = [parts, rows, list(tokens), *([files] if files else []), *([start] if start else [])]
     everything += [{criterion: tree["crf"]}] if criterion != "ctc" else []
     everything += [tree["intermediate"], intermediate] if intermediate else []
+    everything += [tree["distillation"]["weight"], teachers] if teachers else []
     return hashlib.sha256(msgspec.json.encode(everything)).hexdigest()[:16]
 
 

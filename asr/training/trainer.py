@@ -36,6 +36,7 @@ from asr.training.monitor import Monitor
 from asr.training.schedule import progress, rate_factor
 from asr.training.state import State
 from asr.training.stopping import Stop
+from asr.training.teachers import Teachers
 
 
 class Update(NamedTuple):
@@ -65,6 +66,7 @@ class Trainer:
             counts the processor's, which other work on the machine does not shorten.
         rate_factors: as for `State`.
         intermediate_weight: share of the loss of the model's intermediate output, 0 for a model without.
+        teachers: whose outputs are learnt from beside the transcripts.
 
     Raises:
         AsrError: the folder holds checkpoints of another configuration, or a setting cannot be.
@@ -87,12 +89,13 @@ class Trainer:
         clock: Callable[[], float] = time.monotonic,
         rate_factors: Mapping[str, float] | None = None,
         intermediate_weight: float = 0.0,
+        teachers: Teachers | None = None,
     ) -> None:
         self.model = model.to(device)
         self.train_set, self.dev_set, self.decode, self.unit = train_set, dev_set, decode, unit
         self.training, self.batching = training, batching
         self.folder, self.device = folder, device
-        self.criterion, self.intermediate_weight = criterion, intermediate_weight
+        self.criterion, self.intermediate_weight, self.teachers = criterion, intermediate_weight, teachers
         self.state = State(
             self.model,
             learning_rate=training.learning_rate,
@@ -271,6 +274,7 @@ class Trainer:
             self.model,
             batch,
             self.criterion,
+            teachers=self.teachers,
             intermediate_weight=self.intermediate_weight,
             precision=self.training.precision,
             device=self.device,

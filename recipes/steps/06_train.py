@@ -9,14 +9,14 @@ from recipes.recipe import Recipe, set_aside
 from recipes.run import run_alone
 
 SERVES = "model"
-PARTS = ("features", "augment", "batching", "model", "intermediate", "training", "crf")
+PARTS = ("features", "augment", "batching", "model", "intermediate", "training", "crf", "distillation")
 CONTINUES = {"training": {"keep", "max_minutes", "patience"}}
 
 
 def inputs(recipe: Recipe) -> list[Path]:
     names = ("corpus/train.jsonl", "corpus/dev.jsonl", "cmvn.json", "tokens.txt")
     own = [recipe.exp / name for name in names]
-    return [*own, *recipe.unit_files, *recipe.intermediate_files, *recipe.start_files]
+    return [*own, *recipe.unit_files, *recipe.intermediate_files, *recipe.start_files, *recipe.teacher_files]
 
 
 def outputs(recipe: Recipe) -> list[Path]:

@@ -12,7 +12,8 @@ from recipes.run import run_alone
 
 SERVES = "model"
 PARTS = (
-    *("corpus", "features", "augment", "batching", "model", "intermediate", "training", "crf", "averaging"),
+    *("corpus", "features", "augment", "batching", "model", "intermediate", "training", "crf"),
+    *("distillation", "averaging"),
     *("language_model", "rescoring", "decoding", "tuning", "scoring"),
 )
 

@@ -273,6 +273,23 @@ def test_a_damaged_stamp_counts_as_none(bench: Bench) -> None:
     assert json.loads(stamp.read_text())["key"]["parts"]["training"]["epochs"] == 3
 
 
+def test_a_stamp_from_before_an_option_counts_its_default(bench: Bench) -> None:
+    bench.run()
+    path = bench.exp / ".stamps" / "02.json"
+    stamp = json.loads(path.read_text())
+    settings = stamp["key"]["parts"]["training"]
+    del settings["ema"]
+    path.write_text(json.dumps(stamp))
+    assert bench.ran() == []
+    settings["gone"] = 1  # of an older version
+    path.write_text(json.dumps(stamp))
+    assert bench.ran() == ["02_train"]
+    assert "ema" in json.loads(path.read_text())["key"]["parts"]["training"]
+    stamp["key"]["parts"]["training"] = {"epochs": 2}
+    path.write_text(json.dumps(stamp))
+    assert bench.run()[1][1].startswith("02_train: runs again, training.epochs was 2 and is 3")
+
+
 def test_the_effective_configuration_is_kept(bench: Bench) -> None:
     bench.run("--set", "training.epochs=7")
     assert "epochs = 7" in (bench.exp / "config.toml").read_text()
