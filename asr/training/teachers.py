@@ -2,9 +2,9 @@
 
 G. Hinton, O. Vinyals and J. Dean, "Distilling the knowledge in a neural network", 2015 (temperature 1 here).
 Teachers hear what the student hears, augmentation included, as is found best in L. Beyer et al., "Knowledge
-distillation: a good teacher is patient and consistent", CVPR 2022. Several teachers agree on when a unit is spoken only
-as far as their spikes fall into the same frames (G. Kurata and K. Audhkhasi, "Guiding CTC posterior spike
-timings for improved posterior fusion and knowledge distillation", Interspeech 2019).
+distillation: a good teacher is patient and consistent", CVPR 2022. Several agree on when a unit is spoken
+only as far as their spikes fall into the same frames (G. Kurata and K. Audhkhasi, "Guiding CTC posterior
+spike timings for improved posterior fusion and knowledge distillation", Interspeech 2019).
 """
 
 from collections.abc import Sequence
