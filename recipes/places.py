@@ -85,6 +85,8 @@ def further_corpora(recipe: Recipe) -> list[Also]:
             speakers=entry.speakers,
             archive=entry.archive,
             optional=entry.optional,
+            minutes=entry.minutes,
+            seed=entry.seed,
         )
         for name, entry in recipe.config.corpus.also.items()
     ]
