@@ -14,7 +14,7 @@ from asr.lm.listing import open_tables
 from asr.model.bundle import GRU_FILES, Bundle, load_bundle
 from asr.units.kinds import Units
 from asr.units.spellings import Spelling, read_spellings, spell_words
-from recipes.language import spelled
+from recipes.language import foretold, spelled
 from recipes.places import language_files, takes_gru
 from recipes.recipe import Recipe
 
@@ -63,7 +63,9 @@ def take_words(recipe: Recipe, units: Units) -> tuple[LanguageModel, list[Spelli
     share = recipe.config.language_model.transcripts_share
     told = f"  words of the model, of which {len(new)} are new from the transcripts"
     told += f": {named(new)}" if new else ""
-    return model, [*known, *added], [f"{told}; the transcripts' share of the language model is {share:g}"]
+    before = foretold(recipe, LanguageModel.open(bundle.lm))
+    told += f"; the transcripts' share of the language model is {share:g}; without it, {before}"
+    return model, [*known, *added], [told]
 
 
 def _own_transcripts(recipe: Recipe) -> Path:
