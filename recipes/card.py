@@ -18,7 +18,7 @@ from asr.records import Utterance
 from asr.scoring.figures import Figures, PhoneFigures
 from asr.tuning.picture import described
 from recipes.evaluation import label
-from recipes.places import is_folded, is_tuned
+from recipes.places import is_folded, is_tuned, takes_gru
 from recipes.recipe import REPOSITORY, Recipe
 from recipes.tuning import how_dev_was_read, read_folds
 
@@ -129,8 +129,10 @@ def _decoding(recipe: Recipe, decoding: DecodingConfig) -> str:
         return f"prefix beam search, beam {decoding.beam}, no language model"
     model = recipe.config.language_model
     made = f"{model.order}-gram of {model.source}" if model.source in ESTIMATED else model.source
+    if model.source == "start":
+        made = f"that of the start model, of {model.transcripts_share:g} the transcripts'"
     second = recipe.config.rescoring
-    gru = f" of {second.source}" if decoding.gru_share else ""
+    gru = f" of {'the start model' if takes_gru(recipe) else second.source}" if decoding.gru_share else ""
     return f"words, language model: {made}; {described(decoding)}{gru}{_tuned(recipe)}"
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 from asr.config import writes_phones
@@ -23,7 +24,7 @@ from recipes.evaluation import (
     transcripts,
     write_decoded,
 )
-from recipes.places import language_files
+from recipes.places import is_rescored, language_files, takes_words
 from recipes.recipe import Recipe
 from recipes.tuning import bundle_to_decode
 
@@ -51,6 +52,9 @@ class Compared(NamedTuple):
 def compare_with_start(recipe: Recipe) -> tuple[dict[str, Compared], str]:
     """Decode dev, test and the control set with both models, in the same way, and test the difference.
 
+    The start model reads with the recipe's words, unless these are its own with some more: then with its own,
+    so that what the new words do is part of the difference.
+
     What each model heard is written to compare/before and compare/after.
 
     Returns:
@@ -60,8 +64,7 @@ def compare_with_start(recipe: Recipe) -> tuple[dict[str, Compared], str]:
     ours, theirs = bundle_to_decode(recipe), load_bundle(recipe.start)
     if why := _not_comparable(recipe, ours, theirs):
         return {}, why
-    files = {"lexicon": None, "lm": None, "gru": None, **language_files(recipe)}
-    theirs = replace(theirs, **files)
+    theirs = replace(theirs, **_files_to_decode(recipe))
     sets, missing = evaluation_sets(recipe), ""
     control = _control_set(recipe)
     if control:
@@ -92,6 +95,14 @@ def comparison_report(recipe: Recipe, found: dict[str, Compared]) -> str:
         f"{compared.line(label(recipe, name))}\n{comparison_text(compared.comparison)}"
         for name, compared in found.items()
     )
+
+
+def _files_to_decode(recipe: Recipe) -> dict[str, Path | None]:
+    """Lexicon and language models that the start model gets, by their names in a `Bundle`."""
+    files = language_files(recipe)
+    if takes_words(recipe):
+        return {"gru": files["gru"]} if is_rescored(recipe) else {}
+    return {"lexicon": None, "lm": None, "gru": None, **files}
 
 
 def _not_comparable(recipe: Recipe, ours: Bundle, theirs: Bundle) -> str:

@@ -30,7 +30,18 @@ def language_files(recipe: Recipe) -> dict[str, Path]:
         return {}
     folder = recipe.exp / "language_model"
     files = {"lexicon": folder / "words.txt", "lm": folder / "words.lm"}
-    return files | ({"gru": folder / "gru"} if is_rescored(recipe) else {})
+    return files | ({"gru": folder / "gru"} if is_rescored(recipe) or takes_gru(recipe) else {})
+
+
+def takes_words(recipe: Recipe) -> bool:
+    """Whether the language model is that of the model which the training starts from."""
+    return recipe.config.language_model.source == "start"
+
+
+def takes_gru(recipe: Recipe) -> bool:
+    """Whether the GRU language model is, too."""
+    is_wanted = takes_words(recipe) and not is_rescored(recipe) and recipe.config.decoding.gru_share > 0
+    return is_wanted and recipe.start is not None and (recipe.start / "gru" / "bundle.json").is_file()
 
 
 def language_outputs(recipe: Recipe) -> list[Path]:
@@ -40,6 +51,8 @@ def language_outputs(recipe: Recipe) -> list[Path]:
 
 def language_sources(recipe: Recipe, settings: LanguageModelConfig | RescoringConfig) -> list[Path]:
     """What a model is made of, where it is not downloaded."""
+    if settings.source == "start":
+        return [recipe.exp / "corpus" / "train.jsonl", *recipe.start_files]
     if settings.source == "transcripts":
         return [recipe.exp / "corpus" / "train.jsonl"]
     return [recipe.folder / name for name in settings.files]
@@ -85,6 +98,8 @@ def further_corpora(recipe: Recipe) -> list[Also]:
             speakers=entry.speakers,
             archive=entry.archive,
             optional=entry.optional,
+            minutes=entry.minutes,
+            seed=entry.seed,
         )
         for name, entry in recipe.config.corpus.also.items()
     ]

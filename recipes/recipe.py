@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from asr.config import Config, ShippingConfig, dump_config, load_config
+from asr.config import PRETRAINED, Config, ShippingConfig, dump_config, load_config
 from asr.errors import AsrError
 from asr.files import write_error, write_text
 
@@ -129,10 +129,9 @@ class Recipe:
 
     def portable_config(self) -> Config:
         """The configuration for a reader elsewhere: with the corpora where config.toml says."""
-        config = load_config(self.folder / "config.toml")
+        config = load_config(self.folder / "config.toml", root=REPOSITORY)
         corpus, written = self.config.corpus, config.corpus
-        start, control = config.training.start_from, config.scoring.control
-        start = start if self.start == REPOSITORY / start else "DIR" if self.start else ""
+        control = config.scoring.control
         control = control if self.config.scoring.control == control else "DIR"
         cut_with = written.cut_with if corpus.cut_with == written.cut_with else "DIR"
         also = {
@@ -145,13 +144,21 @@ class Recipe:
             corpus=replace(corpus, root=written.root, also=also, cut_with=cut_with),
             language_model=replace(first, files=_named(first.files)),
             rescoring=replace(second, files=_named(second.files)),
-            training=replace(self.config.training, start_from=start),
+            training=replace(self.config.training, start_from=self._portable_start(config)),
             scoring=replace(self.config.scoring, control=control),
             distillation=replace(
                 self.config.distillation, teachers=_named(self.config.distillation.teachers)
             ),
             shipping=ShippingConfig(),  # no part of a model
         )
+
+    def _portable_start(self, written: Config) -> str:
+        """Where the model lies that is trained further, if the recipe itself says so and it is in here."""
+        if self.start is None:
+            return ""
+        is_own = self.start == REPOSITORY / written.training.start_from
+        is_here = self.start.is_relative_to(REPOSITORY)
+        return self.start.relative_to(REPOSITORY).as_posix() if is_own and is_here else "DIR"
 
     def write_config(self) -> None:
         """Keep the effective configuration in the experiment folder."""
@@ -220,7 +227,8 @@ def _find(place: str) -> Path:
 
 def _absolute_root(setting: str) -> str:
     found = _PLACE.fullmatch(setting)
-    if found is None:
+    named = found[2].strip().strip("'\"") if found else ""
+    if found is None or (found[1], named) == ("training.start_from", PRETRAINED):
         return setting
-    root = Path(found[2].strip().strip("'\"")).expanduser().resolve()
+    root = Path(named).expanduser().resolve()
     return f"{found[1]}={root}"

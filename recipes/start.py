@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from asr.config import PLACES
 from asr.errors import AsrError
-from recipes.recipe import Recipe
+from recipes.recipe import REPOSITORY, Recipe
 
 if TYPE_CHECKING:  # a list of steps is printed without loading torch
+    from torch import Tensor
+
     from asr.features.cmvn import CmvnStats
     from asr.units.kinds import Built
 
@@ -26,9 +29,12 @@ def require_start(recipe: Recipe) -> None:
     from asr.training.start import open_start
 
     if not recipe.start.exists():
+        place = f"{recipe.start}: no model is there"
+        if recipe.start == REPOSITORY / PLACES[0]:
+            place = f"this copy comes without a model ({PLACES[0]}), and the recipe pretrained made none "
+            place += f"({PLACES[1]})"
         raise AsrError(
-            f"training.start_from: {recipe.start}: no model is there; name the folder of one with "
-            "--set training.start_from=DIR"
+            f"training.start_from: {place}; name the folder of one with --set training.start_from=DIR"
         )
     open_start(recipe.config)
 
@@ -62,3 +68,21 @@ def start_units(recipe: Recipe, texts: Sequence[str]) -> "Built | None":
     if bundle.config.units != recipe.config.units:
         return None
     return continue_units(bundle.config.units, bundle.tokens, bundle.unit_files, texts)
+
+
+def held_near_start(
+    recipe: Recipe, weights: "dict[str, Tensor]", tokens: Sequence[str]
+) -> "tuple[dict[str, Tensor], str]":
+    """Trained weights mixed with those of the model, by `averaging.start_share`; and what is said of that.
+
+    The rows of classes that the model has not stay as they were trained.
+    """
+    share = recipe.config.averaging.start_share
+    if recipe.start is None or not share:
+        return weights, ""
+    from asr.model.bundle import load_bundle
+    from asr.training.average import mix_with_start
+    from asr.training.start import weights_for
+
+    start = weights_for(weights, tokens, recipe.config.units.kind, load_bundle(recipe.start))
+    return mix_with_start(weights, start, share), f", {1 - share:g} of it and {share:g} of the start model"

@@ -23,6 +23,8 @@ from asr.config.speech import PIECES as PIECES
 from asr.config.speech import FeaturesConfig as FeaturesConfig
 from asr.config.speech import UnitKind as UnitKind
 from asr.config.speech import UnitsConfig as UnitsConfig
+from asr.config.start import PLACES as PLACES
+from asr.config.start import PRETRAINED as PRETRAINED
 from asr.config.start import differing_keys as differing_keys
 from asr.config.whole import Config as Config
 from asr.config.whole import apply_setting as apply_setting

@@ -80,8 +80,10 @@ class TrainingConfig(Part, frozen=True, kw_only=True):
     dev_utterances: dev utterances decoded in an evaluation, evenly spread; 0 takes all.
     threads: processor threads; 0 leaves the choice to torch.
     precision: `bfloat16` and `float16` use mixed precision on CUDA.
-    start_from: folder of a model that is trained further; empty: begin with random weights. What the
-        configuration leaves out of [features] and [model], and [units] as a whole, are then that model's.
+    start_from: folder of a model that is trained further, or `pretrained` for the one that comes with the
+        package and, in a copy without one, that of the recipe pretrained; empty: begin with random weights.
+        What the configuration leaves out of [features] and [model], and [units] as a whole, are then that
+        model's, and with units of the same kind the criterion, the language model and the search as well.
     frozen: names of layers that stay as they are, such as `front_end` or `layers.0`; `*` stands for anything.
     layer_decay: each layer has this fraction of the learning rate of the layer above it; the output has all.
     """
@@ -136,10 +138,15 @@ class DistillationConfig(Part, frozen=True, kw_only=True):
 
 
 class AveragingConfig(Part, frozen=True, kw_only=True):
-    """Which checkpoints are averaged into the model: the `count` last or the `count` best by dev WER."""
+    """Which checkpoints are averaged into the model: the `count` last or the `count` best by dev WER.
+
+    start_share: of the weights of the model in `training.start_from` in the result, against forgetting: with
+        0 it is what was trained, with 1 that model (`asr.training.average.mix_with_start`).
+    """
 
     which: Literal["last", "best"] = "best"
     count: Positive = 1
+    start_share: Probability = 0.0
 
 
 class GridConfig(Part, frozen=True, kw_only=True):

@@ -30,6 +30,8 @@ class AlsoConfig(Part, frozen=True, kw_only=True):
     speakers: those whose utterances are taken; empty: all.
     archive: what is downloaded where `root` is missing (`asr.corpus.published`); empty: nothing.
     optional: train without it, and say so, where `root` is missing; nothing is downloaded then.
+    minutes: at most so much of it, whole utterances, as evenly over its speakers as they go; 0: all.
+    seed: of the choice.
     """
 
     source: Source
@@ -39,6 +41,8 @@ class AlsoConfig(Part, frozen=True, kw_only=True):
     speakers: tuple[str, ...] = ()
     archive: str = ""
     optional: bool = False
+    minutes: NonNegativeFloat = 0.0
+    seed: Natural = 1
 
 
 class CorpusConfig(Part, frozen=True, kw_only=True):

@@ -67,8 +67,8 @@ def load_config(path: Path, settings: list[str] | None = None, root: Path | None
     Args:
         path: a TOML file.
         settings: changes, applied in order. A value is read as TOML; what is not TOML is taken as text.
-        root: where a relative `training.start_from` and `distillation.teachers` count from; the current
-            folder if not given.
+        root: the repository, where a relative `training.start_from` and `distillation.teachers` count from;
+            the current folder if not given.
 
     Raises:
         AsrError: no such file, not TOML, an unknown key, a wrong type or an impossible value; the sentence
@@ -134,6 +134,10 @@ def check_config(config: Config, origin: str) -> None:
             'intermediate.units = "own" where units.kind is "phones"',
         ),
         (augment.noise_snr_db[0] > augment.noise_snr_db[1], "augment.noise_snr_db from low to high"),
+        (
+            config.averaging.start_share > 0 and not config.training.start_from,
+            "averaging.start_share = 0 without training.start_from",
+        ),
         *_word_problems(config),
         *_rescoring_problems(config),
         (
@@ -177,6 +181,10 @@ def _word_problems(config: Config) -> list[tuple[bool, str]]:
         (
             decoding.method == "words" and model.source == "none",
             'a language_model.source where decoding.method is "words"',
+        ),
+        (
+            model.source == "start" and not config.training.start_from,
+            'training.start_from where language_model.source is "start"',
         ),
         (
             (model.source == "text" and not model.files)

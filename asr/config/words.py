@@ -9,6 +9,7 @@ from asr.config.part import Fraction, Natural, NonNegativeFloat, Part, Positive,
 
 LmSource = Literal[
     "none",
+    "start",
     "transcripts",
     "text",
     "file",
@@ -22,7 +23,8 @@ LmSource = Literal[
 class LanguageModelConfig(Part, frozen=True, kw_only=True):
     """The n-gram model of words that `decoding.method = "words"` reads with; its words are the lexicon.
 
-    source: `none`; estimated from the training `transcripts`, from the `text` in `files`, or from
+    source: `none`; that of the model in `training.start_from`, as `start`, whose words are read as they are
+        spelled there; estimated from the training `transcripts`, from the `text` in `files`, or from
         `librispeech-lm-norm`, the text of LibriSpeech (OpenSLR 11); a model that is there, the `file` in
         `files`; or one of LibriSpeech's own, by its name there. What is LibriSpeech's is downloaded to the
         folder of the corpus.
@@ -32,6 +34,9 @@ class LanguageModelConfig(Part, frozen=True, kw_only=True):
         frequent words it keeps, 0 for all; n-grams of order 2, 3, … that occur this often are left out.
     prune: growth of perplexity that is not worth an n-gram; 0 keeps all of them.
     bits: of a log-probability on disk.
+    transcripts_share: of an n-gram of the training transcripts, without those of `corpus.also`, that `start`
+        is mixed with. Words that are new there get their probabilities so; with 0, the model stays as it is,
+        and they are read as words that it does not know (`decoding.unk_score`).
     """
 
     source: LmSource = "none"
@@ -41,6 +46,7 @@ class LanguageModelConfig(Part, frozen=True, kw_only=True):
     cutoffs: tuple[Natural, ...] = ()
     prune: Fraction = 0.0
     bits: Literal[8, 16, 32] = 16
+    transcripts_share: Fraction = 0.1
 
 
 class RescoringConfig(Part, frozen=True, kw_only=True):

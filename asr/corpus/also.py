@@ -1,5 +1,7 @@
 """Further corpora for training: fetched where that is wanted, read, and their ids made unique by a prefix."""
 
+import hashlib
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +23,7 @@ class Also:
 
     Attributes:
         name: begins the ids of its utterances, `NAME-ID`.
-        source, train, speakers, archive, optional: as in `asr.config.AlsoConfig`.
+        source, train, speakers, archive, optional, minutes, seed: as in `asr.config.AlsoConfig`.
         root: its folder.
         ids: file with one of its own ids a line; None for all.
         part: of the configuration, in which it is described under its name.
@@ -35,6 +37,8 @@ class Also:
     speakers: tuple[str, ...] = ()
     archive: str = ""
     optional: bool = False
+    minutes: float = 0.0
+    seed: int = 1
     part: str = "corpus.also"
 
     @property
@@ -106,6 +110,50 @@ def read_also(corpus: Also, summary: Summary) -> list[Utterance]:
     for remark in told.warnings:
         summary.warn(remark.name if remark.name.startswith(corpus.key) else corpus.key, remark.reason)
     return [_renamed(row, corpus) for row in rows]
+
+
+def drawn(corpus: Also, rows: Sequence[Utterance], summary: Summary) -> list[Utterance]:
+    """At most `corpus.minutes` of utterances; all where that is 0.
+
+    Speakers take turns, in an order that the seed decides, and so do the utterances of each. One that no
+    longer fits is passed over. The choice depends on seed and ids, not on the order of `rows`, which stays.
+
+    Args:
+        summary: takes a warning where there is less than was asked for.
+
+    Raises:
+        AsrError: not even one utterance is as short.
+    """
+    if not corpus.minutes or not rows:
+        return list(rows)
+    limit, total = 60 * corpus.minutes, sum(row.duration for row in rows)
+    if total < limit:
+        told = f"{corpus.minutes:g} minutes asked for, {total / 60:.1f} are there and all taken"
+        summary.warn(f"{corpus.key}.minutes", told)
+        return list(rows)
+    chosen, seconds = set[str](), 0.0
+    for row in _turns(rows, corpus.seed):
+        if seconds + row.duration <= limit:
+            chosen.add(row.utt_id)
+            seconds += row.duration
+    if not chosen:
+        raise AsrError(f"{corpus.key}.minutes: no utterance is as short as {limit:.1f} s; give more minutes")
+    return [row for row in rows if row.utt_id in chosen]
+
+
+def _turns(rows: Sequence[Utterance], seed: int) -> list[Utterance]:
+    """Of each speaker the first utterance, then of each the second, …; first by a hash of seed and name."""
+
+    def order(name: str) -> bytes:
+        return hashlib.sha256(f"{seed}\0{name}".encode("utf-8", "surrogatepass")).digest()
+
+    by_speaker: defaultdict[str, list[Utterance]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: order(row.utt_id)):
+        by_speaker[row.speaker].append(row)
+    turns = [
+        (turn, order(speaker), row) for speaker, own in by_speaker.items() for turn, row in enumerate(own)
+    ]
+    return [row for _, _, row in sorted(turns, key=lambda each: each[:2])]
 
 
 def _renamed(row: Utterance, corpus: Also) -> Utterance:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from asr.corpus.also import Also, read_also
+from asr.corpus.also import Also, drawn, read_also
 from asr.corpus.manifest import read_ids, split
 from asr.corpus.sources import OWN, listed, names_of_train, read_names, without
 from asr.corpus.summary import Summary, named
@@ -95,7 +95,8 @@ def prepare(
         rows = read_also(corpus, summary)
         for part in ("dev", "test"):
             rows = without(rows, parts[part], _shared(part), summary)
-        added[corpus.name] = without(rows, pool, "left out, since train has the same audio already", summary)
+        rows = without(rows, pool, "left out, since train has the same audio already", summary)
+        added[corpus.name] = drawn(corpus, rows, summary)
         pool = pool + added[corpus.name]
     _warn_of_shared_speakers(pool, parts, summary)
     return Prepared(train=pool, dev=parts["dev"], test=parts["test"], summary=summary, also=added)

@@ -1,13 +1,15 @@
-"""The user's own recordings listed in a CSV or TSV file with a header."""
+"""The user's own recordings listed in a CSV or TSV file."""
 
 import csv
 import math
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from asr.corpus.candidates import Candidate, admit
+from asr.corpus.durations import AUDIO_SUFFIXES
 from asr.corpus.folders import read_lines
 from asr.corpus.summary import Summary, named
 from asr.errors import AsrError
@@ -20,7 +22,11 @@ _OPTIONAL = ("id", "speaker", "start", "duration", "end")
 def read_table(path: Path) -> tuple[list[Utterance], Summary]:
     """Read a table with a header: columns audio and text, and where wanted id, speaker, start, duration, end.
 
-    Audio paths are relative to the table's folder, or absolute; times are in seconds, and start with either
+    A table of two columns may begin without one, where the first row names an audio file that is there: its
+    columns are then audio and text.
+
+    Audio paths are relative to the table's folder, or to a folder there of the table's own name (`train/`
+    beside `train.tsv`) where only that has the file; or absolute. Times are in seconds, and start with either
     duration or end cuts a segment out of a longer file. A row without an id is named after its audio
     file, with its folders where two files have one name, and with the start in milliseconds where several
     rows share the file. A .tsv file has tabs between its fields and
@@ -40,7 +46,12 @@ def read_table(path: Path) -> tuple[list[Utterance], Summary]:
         reader = csv.reader(text, delimiter=delimiter, quoting=csv.QUOTE_NONE)
     else:
         reader = csv.reader(text, delimiter=delimiter, strict=True)
-    columns = [name.strip().lower() for name in next(_rows(reader, path), (0, []))[1]]
+    summary, folder = Summary(), path.resolve().parent
+    rows = _rows(reader, path)
+    first = next(rows, (0, []))
+    columns = [name.strip().lower() for name in first[1]]
+    if len(columns) == len(_REQUIRED) and _is_audio(first[1][0].strip(), folder, path.stem):
+        columns, rows = list(_REQUIRED), chain([first], rows)
     missing = [name for name in _REQUIRED if name not in columns]
     if missing:
         raise AsrError(
@@ -49,19 +60,18 @@ def read_table(path: Path) -> tuple[list[Utterance], Summary]:
         )
     if len(set(columns)) < len(columns):
         raise AsrError(f"{path}:1: the header names a column twice ({named(columns)}); rename one of them")
-    summary = Summary()
     unused = [name for name in columns if name not in _REQUIRED + _OPTIONAL]
     if unused:
         summary.warn(path.name, f"columns that are not used: {named(unused)}")
-    candidates, folder = [], path.resolve().parent
-    for number, fields in _rows(reader, path):
+    candidates = []
+    for number, fields in rows:
         where = f"{path.name}:{number}"
         if len(fields) != len(columns):
             summary.skip(where, f"{len(columns)} fields expected as in the header, {len(fields)} found")
             continue
         try:
             row = {name: field.strip() for name, field in zip(columns, fields, strict=True)}
-            candidates.append(_candidate(row, folder, where))
+            candidates.append(_candidate(row, folder, path.stem, where))
         except AsrError as error:
             summary.skip(where, str(error))
     return admit(_with_ids(candidates, folder), summary), summary
@@ -93,7 +103,25 @@ def _rows(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
             yield number, fields
 
 
-def _candidate(row: dict[str, str], folder: Path, where: str) -> Candidate:
+def _is_audio(name: str, folder: Path, own: str) -> bool:
+    """Whether this is the name of an audio file that is there, and no heading."""
+    return Path(name).suffix.lower() in AUDIO_SUFFIXES and _is_file(_place(name, folder, own))
+
+
+def _place(name: str, folder: Path, own: str) -> Path:
+    """Where an audio file lies: in the folder of the table, or in the table's own one there."""
+    beside, below = folder / name, folder / own / name
+    return below if _is_file(below) and not _is_file(beside) else beside
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def _candidate(row: dict[str, str], folder: Path, own: str, where: str) -> Candidate:
     if not row["audio"]:
         raise AsrError("the audio column is empty")
     start = _seconds(row, "start") or 0.0
@@ -104,7 +132,7 @@ def _candidate(row: dict[str, str], folder: Path, where: str) -> Candidate:
         end = start + duration
     return Candidate(
         row.get("id", ""),
-        folder / row["audio"],
+        _place(row["audio"], folder, own),
         row["text"],
         row.get("speaker", ""),
         start,

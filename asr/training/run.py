@@ -27,7 +27,7 @@ from asr.training import distributed
 from asr.training.checkpoint import Progress
 from asr.training.criterion import Criterion, crf_criterion
 from asr.training.depth import freeze, rate_factors
-from asr.training.start import copy_weights, open_start
+from asr.training.start import copy_weights, open_start, told_of_criterion
 from asr.training.teachers import open_teachers
 from asr.training.trainer import Trainer
 from asr.units.kinds import Units, load_units
@@ -191,6 +191,7 @@ def make_trainer(
     if start:
         told = copy_weights(model, tokens, config.units.kind, start[0])
         log.info("starts from %s: %s", config.training.start_from, told)
+        log.info("%s", told_of_criterion(config, start[0].config))
     if halfway:
         model.add_intermediate(config.intermediate.layer, len(halfway.tokens))
     if change:

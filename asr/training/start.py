@@ -1,9 +1,10 @@
 """Beginning with the weights of a model that is there, instead of random ones."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from asr.config import Config, differing_keys
 from asr.errors import AsrError
@@ -64,19 +65,10 @@ def copy_weights(model: AcousticModel, tokens: Sequence[str], kind: str, bundle:
     Returns:
         what was copied and what is new, in words.
     """
-    weights = model.state_dict()
-    copied = {name: weight for name, weight in bundle.weights.items() if name not in OUTPUT}
-    known: dict[str, int] = {}
-    if kind == bundle.config.units.kind:
-        known = {token: place for place, token in enumerate(bundle.tokens)}
-    both = [token for token in tokens if token in known]
-    ours = torch.tensor([place for place, token in enumerate(tokens) if token in known], dtype=torch.long)
-    theirs = torch.tensor([known[token] for token in both], dtype=torch.long)
-    for name in OUTPUT:
-        rows = weights[name].clone()
-        rows[ours] = bundle.weights[name][theirs]
-        copied[name] = rows
+    copied = weights_for(model.state_dict(), tokens, kind, bundle)
     model.load_state_dict(copied)
+    known = set(bundle.tokens) if kind == bundle.config.units.kind else set[str]()
+    both = [token for token in tokens if token in known]
     told = f"{len(copied) - len(OUTPUT)} weights copied"
     if list(tokens) == list(bundle.tokens) and known:
         return f"{told}, and the output layer with its {len(tokens)} classes"
@@ -88,6 +80,40 @@ def copy_weights(model: AcousticModel, tokens: Sequence[str], kind: str, bundle:
     parts += [f"{len(new)} new: {_few(new)}"] if new else []
     parts += [f"{len(gone)} left out: {_few(gone)}"] if gone else []
     return f"{told}; {', '.join(parts)}"
+
+
+def weights_for(
+    weights: Mapping[str, Tensor], tokens: Sequence[str], kind: str, bundle: Bundle
+) -> dict[str, Tensor]:
+    """The weights of a bundle for a model of these classes, whose own `weights` give what the bundle lacks.
+
+    Args:
+        weights: of the model, by name; of their output layer the rows of new classes are taken.
+        tokens, kind, bundle: as for `copy_weights`.
+    """
+    found = {name: weight for name, weight in bundle.weights.items() if name not in OUTPUT}
+    known: dict[str, int] = {}
+    if kind == bundle.config.units.kind:
+        known = {token: place for place, token in enumerate(bundle.tokens)}
+    ours = torch.tensor([place for place, token in enumerate(tokens) if token in known], dtype=torch.long)
+    theirs = torch.tensor([known[token] for token in tokens if token in known], dtype=torch.long)
+    for name in OUTPUT:
+        rows = weights[name].clone()
+        rows[ours] = bundle.weights[name][theirs]
+        found[name] = rows
+    return found
+
+
+def told_of_criterion(config: Config, theirs: Config) -> str:
+    """What is made small, and whether the model that the training starts from was trained so."""
+    own, before = config.training.criterion, theirs.training.criterion
+    if own != before:
+        return (
+            f"criterion {own}, where the model was trained with {before}: its search may weigh sound wrongly"
+        )
+    if own == "ctc_crf" and config.crf != theirs.crf:
+        return f"criterion {own}, as the model was trained with, and another [crf]"
+    return f"criterion {own}, as the model was trained with"
 
 
 def _few(tokens: Sequence[str]) -> str:

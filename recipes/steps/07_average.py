@@ -1,4 +1,4 @@
-"""Average the chosen checkpoints into one model folder."""
+"""Average the chosen checkpoints into one model folder, mixed with the start model where asked."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,9 @@ PARTS = ("averaging",)
 
 
 def inputs(recipe: Recipe) -> list[Path]:
-    return [*(recipe.exp / name for name in ("train", "cmvn.json", "tokens.txt")), *recipe.unit_files]
+    own = [recipe.exp / name for name in ("train", "cmvn.json", "tokens.txt")]
+    start = recipe.start_files if recipe.config.averaging.start_share else []
+    return [*own, *recipe.unit_files, *start]
 
 
 def outputs(recipe: Recipe) -> list[Path]:
@@ -25,6 +27,7 @@ def run(recipe: Recipe) -> list[str]:
     from asr.model.bundle import Bundle, save_bundle
     from asr.training import average_checkpoints
     from asr.units.tokens import read_tokens
+    from recipes.start import held_near_start
 
     exp, config, averaging = recipe.exp, recipe.config, recipe.config.averaging
     weights, chosen = average_checkpoints(exp / "train", averaging.which, averaging.count)
@@ -32,9 +35,12 @@ def run(recipe: Recipe) -> list[str]:
     if config.features.cmvn == "global":
         mean, std = CmvnStats.load(exp / "cmvn.json").mean_std()
     files = {path.name: path.read_bytes() for path in recipe.unit_files}
-    bundle = Bundle(config, read_tokens(exp / "tokens.txt"), mean, std, weights, unit_files=files)
+    tokens = read_tokens(exp / "tokens.txt")
+    weights, remark = held_near_start(recipe, weights, tokens)
+    bundle = Bundle(config, tokens, mean, std, weights, unit_files=files)
     names = ", ".join(path.stem for path in chosen)
     origin = f"checkpoint {names}" if len(chosen) == 1 else f"mean of the checkpoints {names}"
+    origin += remark
     save_bundle(exp / "averaged", bundle, card=f"{origin}\n")
     return [f"{origin}; {recipe.shown(exp / 'averaged')}"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from asr.corpus.also import Also, fetch_also, read_also
+from asr.corpus.also import Also, drawn, fetch_also, read_also
 from asr.corpus.manifest import write_manifest
 from asr.corpus.prepare import prepare
 from asr.corpus.summary import Remark, Summary
@@ -160,3 +160,48 @@ def test_synthesised_speech_can_be_added(main: Path, tmp_path: Path) -> None:
 def test_a_name_is_needed_where_nothing_says_what_all_is(tmp_path: Path) -> None:
     with pytest.raises(AsrError, match=r"^corpus\.also\.x\.train is empty; name a subset"):
         read_also(Also("x", "librispeech", tmp_path), Summary())
+
+
+def spoken(speakers: int, each: int, seconds: float = 6.0) -> list[Utterance]:
+    return [
+        Utterance(
+            utt_id=f"{s}-{n}", audio=f"{s}-{n}.wav", start=0.0, duration=seconds, text="A", speaker=f"{s}"
+        )
+        for s in range(speakers)
+        for n in range(each)
+    ]
+
+
+def some(rows: list[Utterance], minutes: float, seed: int = 1) -> list[Utterance]:
+    return drawn(Also("old", "kaldi", Path("old"), minutes=minutes, seed=seed), rows, Summary())
+
+
+def test_some_minutes_are_whole_utterances_of_all_speakers() -> None:
+    rows = spoken(10, 50)
+    chosen = some(rows, 2.05)  # 20 utterances, and not the half of another
+    assert len(chosen) == 20
+    assert {
+        speaker: [row.speaker for row in chosen].count(speaker) for speaker in "0123456789"
+    } == dict.fromkeys("0123456789", 2)
+    assert chosen == [row for row in rows if row in chosen]  # in the order given
+    assert {row.utt_id for row in some(rows[::-1], 2.05)} == {row.utt_id for row in chosen}
+    assert {row.utt_id for row in some(rows, 2.05, seed=2)} != {row.utt_id for row in chosen}
+    assert set(ids(some(rows, 1.0))) < set(ids(chosen))  # fewer minutes are a part of more
+    assert some(rows, 0) == rows
+
+
+def test_what_does_not_fit_is_passed_over() -> None:
+    rows = spoken(1, 1, seconds=100) + spoken(3, 2, seconds=10)[2:]
+    assert [row.duration for row in some(rows, 0.5)] == [10, 10, 10]
+    with pytest.raises(AsrError, match=r"corpus\.also\.old\.minutes: no utterance is as short as 6\.0 s"):
+        some(rows, 0.1)
+
+
+def test_less_than_was_asked_for_is_told(kaldi: Also, main: Path) -> None:
+    made = prepared(main, replace(kaldi, minutes=1.0))
+    assert len(made.also["ocean"]) == 4
+    told = "1 minutes asked for, 0.0 are there and all taken"
+    assert Remark("corpus.also.ocean.minutes", told) in made.summary.warnings
+    made = prepared(main, replace(kaldi, minutes=0.25 / 60))
+    assert [row.speaker for row in made.also["ocean"]] == ["ocean-ann", "ocean-bob"]
+    assert made.train[1:] == made.also["ocean"]

@@ -202,6 +202,20 @@ def test_a_wrong_table_is_an_error(tmp_path: Path, content: str, sentence: str) 
     assert sentence in str(caught.value)
 
 
+def test_two_columns_need_no_header_where_the_first_is_audio(tmp_path: Path, make_audio) -> None:  # type: ignore[no-untyped-def]
+    make_audio(tmp_path / "train" / "a.wav", 0.5)
+    make_audio(tmp_path / "b.wav", 0.5)
+    make_audio(tmp_path / "train" / "b.wav", 0.7)
+    utterances, summary = read_table(table(tmp_path / "train.tsv", "a.wav\tGO\nb.wav\tO N E\nc.wav\tNO\n"))
+    assert [(row.utt_id, row.text) for row in utterances] == [("a", "GO"), ("b", "O N E")]
+    assert utterances[0].audio == str(tmp_path / "train" / "a.wav")  # in the folder of the table's name
+    assert utterances[1].audio == str(tmp_path / "b.wav")  # beside the table comes first
+    assert [remark.name for remark in summary.skipped] == ["c"]
+    for content in ("none.wav\tGO\n", "a.wav\tGO\tann\n"):
+        with pytest.raises(AsrError, match="the header lacks audio and text"):
+            read_table(table(tmp_path / "train.tsv", content))
+
+
 def test_a_missing_table_and_unused_columns_are_told(tmp_path: Path) -> None:
     with pytest.raises(AsrError, match=r"t\.csv: cannot be read \(No such file"):
         read_table(tmp_path / "t.csv")

@@ -36,6 +36,8 @@ layer_decay = 0.5
 control = "CONTROL"
 """
 
+TEXTS = ("THE QUICK FOX", "THE QUICK FOX JUMPS")
+
 LINE = (
     r": WER \d+\.\d\d % before, \d+\.\d\d % after, (.+ errors|the same), "
     r"difference \[.+\], p .+, {} utterances"
@@ -48,19 +50,19 @@ def speak(path: Path, babble, number: int, seconds: float = 1.5) -> None:
 
 
 class Made:
-    """A recipe that trains `tiny_model` further, with a folder of ten utterances and a subset of three."""
+    """A recipe that trains a model further, with a folder of ten utterances and a subset of three."""
 
-    def __init__(self, folder: Path, start: Path, babble) -> None:
+    def __init__(self, folder: Path, start: Path, babble, texts=TEXTS, control_text="GO THERE") -> None:
         self.recipe, self.exp, self.root = folder / "mine", folder / "exp", folder / "speech"
         control = folder / "dev-clean"
         for number in range(10):
             path = self.root / "ann" / f"{number}.wav"
             speak(path, babble, number)
-            path.with_suffix(".txt").write_text(f"THE QUICK FOX {'JUMPS' * (number % 2)}\n")
+            path.with_suffix(".txt").write_text(f"{texts[number % 2]}\n")
         for number in range(3):
             speak(control / "7" / "8" / f"7-8-{number:04}.flac", babble, 20 + number)
         (control / "7" / "8" / "7-8.trans.txt").write_text(
-            "".join(f"7-8-{number:04} GO THERE\n" for number in range(3))
+            "".join(f"7-8-{number:04} {control_text}\n" for number in range(3))
         )
         self.recipe.mkdir()
         text = CONFIG.replace("ROOT", str(self.root)).replace("START", str(start))

@@ -11,10 +11,11 @@ from asr.errors import AsrError
 from asr.model.bundle import Bundle, save_bundle
 from asr.model.consistency import untrained_model
 from asr.training import average_checkpoints, train
+from asr.training.average import mix_with_start
 from asr.training.checkpoint import checkpoints, load_checkpoint
 from asr.training.depth import freeze, layer_names, rate_factors, rest_frozen_statistics
 from asr.training.run import make_trainer
-from asr.training.start import copy_weights
+from asr.training.start import copy_weights, told_of_criterion, weights_for
 
 
 @pytest.fixture
@@ -224,3 +225,38 @@ def test_a_study_starts_from_no_model():
     parse_config(tree, "test")
     with pytest.raises(AsrError, match=r"no training\.start_from in a study"):
         parse_config(tree | {"training": {"start_from": "model"}}, "test")
+
+
+def test_a_mixture_with_the_start_is_either_of_both_at_its_ends(start, tokens):
+    bundle, _ = start(tokens[:-1])
+    torch.manual_seed(6)
+    ours = {name: weight + torch.randn_like(weight) for name, weight in bundle.weights.items()}
+    new_row = torch.full((1, ours["output.weight"].shape[1]), -0.0)
+    ours["output.weight"] = torch.cat([ours["output.weight"], new_row])
+    ours["output.bias"] = torch.cat([ours["output.bias"], torch.ones(1)])
+    theirs = weights_for(ours, tokens, "characters", bundle)
+    mixed = {share: mix_with_start(ours, theirs, share) for share in (0.0, 0.25, 1.0)}
+    assert as_bytes(mixed[0.0]) == as_bytes(ours)
+    assert as_bytes(mixed[1.0]) == as_bytes(theirs)
+    for name, weight in bundle.weights.items():
+        rows = len(weight) if weight.dim() else None
+        assert torch.equal(mixed[1.0][name][:rows], weight), name
+        torch.testing.assert_close(mixed[0.25][name][:rows], 0.75 * ours[name][:rows] + 0.25 * weight)
+    assert mixed[0.25]["output.bias"][-1] == 1  # a class that the model has not stays as it was trained
+
+
+@pytest.mark.parametrize(
+    ("training", "crf", "sentence"),
+    [
+        ({"criterion": "ctc_crf"}, {"order": 2}, "criterion ctc_crf, as the model was trained with"),
+        (
+            {"criterion": "ctc_crf"},
+            {"order": 1},
+            "criterion ctc_crf, as the model was trained with, and another",
+        ),
+        ({}, {}, "criterion ctc, where the model was trained with ctc_crf"),
+    ],
+)
+def test_the_log_says_whether_the_criterion_is_that_of_the_model(tiny_config, training, crf, sentence):
+    theirs = tiny_config(training={"criterion": "ctc_crf"}, crf={"order": 2})
+    assert told_of_criterion(tiny_config(training=training, crf=crf), theirs).startswith(sentence)
