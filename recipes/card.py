@@ -124,9 +124,9 @@ def _units(recipe: Recipe) -> str:
 
 def _decoding(recipe: Recipe, decoding: DecodingConfig) -> str:
     if decoding.method == "greedy":
-        return "greedy, no language model"
+        return f"greedy, no language model{decoding.told_warps}"
     if decoding.method == "beam":
-        return f"prefix beam search, beam {decoding.beam}, no language model"
+        return f"prefix beam search, beam {decoding.beam}, no language model{decoding.told_warps}"
     model = recipe.config.language_model
     made = f"{model.order}-gram of {model.source}" if model.source in ESTIMATED else model.source
     if model.source == "start":

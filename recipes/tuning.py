@@ -153,10 +153,11 @@ def _heard(recipe: Recipe, bundle: Bundle, rows: list[Utterance]) -> Heard:
     """What the model hears in dev: from disk, where it is that of this model and these utterances."""
     path = recipe.exp / "tuned" / "log_probs.safetensors"
     parts = (recipe.exp / "averaged" / "bundle.json", recipe.exp / "corpus" / "dev.jsonl")
-    origin = " ".join([*map(file_digest, parts), str(len(rows))])
+    warps = recipe.config.decoding.warps
+    origin = " ".join([*map(file_digest, parts), str(len(rows)), *map(str, warps)])
     if known := read_heard(path, origin):
         return known
-    listener = Recogniser(bundle, chosen_device(recipe.config.training.device), DecodingConfig())
+    listener = Recogniser(bundle, chosen_device(recipe.config.training.device), DecodingConfig(warps=warps))
     heard = Heard([], [])
     for row in track(rows, "hearing dev"):
         reasons: dict[str, str] = {}

@@ -30,6 +30,8 @@ def path(tmp_path):
         ("training.epochs=many", "Expected `int`, got `str` - at `training.epochs`"),
         ("model.subsampling=5", "Invalid enum value 5 - at `model.subsampling`"),
         ("model.dropout=1.0", "Expected `float` < 1"),
+        ("decoding.warps=[]", "length >= 1"),
+        ("decoding.warps=[0.0, 1.0]", "Expected `float` < 1.0 - at `decoding.warps[1]`"),
         ("features.low_hz=9000", "features.low_hz < features.high_hz"),
         ("batching.max_seconds=100", "batching.seconds ≥ batching.max_seconds"),
         ("augment.noise_snr_db=[20, 10]", "from low to high"),

@@ -13,7 +13,7 @@ from asr.pretrained import pretrained_model
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from asr.config import Config
+    from asr.config import Config, DecodingConfig
     from asr.model.bundle import Bundle
 
 
@@ -141,7 +141,10 @@ def _training_data(config: "Config") -> str:
 
 
 def _decoding(config: "Config") -> str:
-    decoding = config.decoding
+    return _search(config.decoding) + config.decoding.told_warps
+
+
+def _search(decoding: "DecodingConfig") -> str:
     if decoding.method == "greedy":
         return "greedy"
     search = f"beam {decoding.beam}, top {decoding.top}"

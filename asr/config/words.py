@@ -19,6 +19,8 @@ LmSource = Literal[
     "4-gram",
 ]
 
+Warp = Annotated[float, Meta(gt=-1, lt=1)]
+
 
 class LanguageModelConfig(Part, frozen=True, kw_only=True):
     """The n-gram model of words that `decoding.method = "words"` reads with; its words are the lexicon.
@@ -86,6 +88,8 @@ class DecodingConfig(Part, frozen=True, kw_only=True):
     beam: hypotheses that are kept from frame to frame.
     top: classes of a frame by which a hypothesis may grow.
     nbest: texts that are returned.
+    warps: stretches of the mel axis, as fractions in steps of 0.01 (see `augment.warp`): the model hears
+        all once with each, and what is clearest is searched (`asr.transcribe.voices`).
 
     The others are for words alone.
 
@@ -110,6 +114,7 @@ class DecodingConfig(Part, frozen=True, kw_only=True):
     beam: Positive = 16
     top: Positive = 8
     nbest: Positive = 1
+    warps: Annotated[tuple[Warp, ...], Meta(min_length=1)] = (0.0,)
     threshold: PositiveFloat = 20.0
     class_threshold: PositiveFloat = math.inf
     lm_weight: NonNegativeFloat = 0.8
@@ -124,6 +129,12 @@ class DecodingConfig(Part, frozen=True, kw_only=True):
     gru_word_score: float = 0.0
     gru_nbest: Positive = 64
     also: tuple[Literal["greedy", "beam"], ...] = ()
+
+    @property
+    def told_warps(self) -> str:
+        """The warps as the end of a list of settings; empty where all is heard once, as it is."""
+        warps = " ".join(f"{warp:g}" for warp in self.warps)
+        return "" if self.warps == (0.0,) else f", the clearest of the warps {warps}"
 
 
 class TuningConfig(Part, frozen=True, kw_only=True):

@@ -6,18 +6,20 @@ from asr.transcribe.listening import End, Piece
 from asr.transcribe.results import Failure
 
 WINDOW_SECONDS = 900.0
-"""Audio that is read ahead and sorted by length before it is decoded."""
+"""Audio that is read ahead and sorted by length before it is decoded, counted once for each warp."""
 BATCH_SECONDS = 160.0
-"""Audio in one batch, padding included."""
+"""Audio in one batch, padding included, counted once for each warp."""
 
 
-def windows(events: Iterable[Piece | End | Failure]) -> Iterator[list[Piece | End | Failure]]:
-    """Group events, in order, into windows of about `WINDOW_SECONDS` of audio."""
+def windows(
+    events: Iterable[Piece | End | Failure], voices: int = 1
+) -> Iterator[list[Piece | End | Failure]]:
+    """Group events, in order, into windows of about `WINDOW_SECONDS` of audio with `voices` warps each."""
     window: list[Piece | End | Failure] = []
     seconds = 0.0
     for event in events:
         window.append(event)
-        seconds += event.seconds if isinstance(event, Piece) else 0.0
+        seconds += voices * event.seconds if isinstance(event, Piece) else 0.0
         if seconds >= WINDOW_SECONDS:
             yield window
             window, seconds = [], 0.0

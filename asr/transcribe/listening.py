@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -32,7 +32,7 @@ logger = logging.getLogger("asr")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of one file. feats (T, F) on the CPU; T is 0 where there is nothing to hear."""
+    """A stretch of one file. feats (T, K, F), of K warps, on the CPU; T is 0 if there is nothing to hear."""
 
     audio: str
     offset: float
@@ -49,12 +49,22 @@ class End:
 
 
 class Listener:
-    """Cuts audio into pieces and computes their features as the model was trained."""
+    """Cuts audio into pieces and computes their features as the model was trained.
 
-    def __init__(self, bundle: Bundle) -> None:
+    Args:
+        bundle: the model.
+        warps: of the mel axis, for each of which a piece has features (`asr.config.DecodingConfig`).
+
+    Raises:
+        AsrError: a warp that the features do not allow.
+    """
+
+    def __init__(self, bundle: Bundle, warps: Sequence[float] = (0.0,)) -> None:
         features = bundle.config.features
-        self.bundle, self.sample_rate = bundle, features.sample_rate
+        self.bundle, self.sample_rate, self.warps = bundle, features.sample_rate, tuple(warps)
         self._extract = FeatureExtractor(**features.extraction)
+        for warp in self.warps:  # refused here and now, not once for each file
+            self._extract(torch.zeros(0), 1 + warp)
 
     def read(self, source: Source) -> Iterator[Piece | End | Failure]:
         """The pieces of one file, in blocks, so that hours of audio take the memory of minutes."""
@@ -73,7 +83,8 @@ class Listener:
             loudest = float(np.abs(samples).max(initial=0.0))
             # a model may well hear words in digital silence, which it never met in training
             heard = samples if loudest >= SILENCE else samples[:0]
-            yield Piece(audio, offset, seconds, self.features(audio, heard))
+            voices = [self.features(audio, heard, warp) for warp in self.warps]
+            yield Piece(audio, offset, seconds, torch.stack(voices, dim=1))
             offset, peak = offset + seconds, max(peak, loudest)
         if self.num_frames(offset) == 0:
             logger.warning("%s: %.3f s is shorter than a frame; its text is empty", audio, offset)
@@ -85,9 +96,9 @@ class Listener:
         """How many frames of features a stretch of audio has."""
         return self._extract.num_frames(round(seconds * self.sample_rate))
 
-    def features(self, audio: str, samples: Samples) -> Tensor:
+    def features(self, audio: str, samples: Samples, warp: float = 0.0) -> Tensor:
         """(S,) -> (T, F), normalised as the model was trained; `audio` names the samples in an error."""
-        feats = self._extract(torch.from_numpy(samples))
+        feats = self._extract(torch.from_numpy(samples), 1 + warp)
         mean, std = self.bundle.cmvn_mean, self.bundle.cmvn_std
         if mean is not None and std is not None:
             feats = apply_cmvn(feats, mean, std)

@@ -22,6 +22,7 @@ from asr.transcribe.listening import End, Listener, Piece, Samples
 from asr.transcribe.options import chosen_decoding, chosen_device
 from asr.transcribe.results import Failure, Transcript, joined
 from asr.transcribe.searches import Row, make_search
+from asr.transcribe.voices import hear
 from asr.units.kinds import Units, load_units
 
 
@@ -46,7 +47,7 @@ class Recogniser:
         self.bundle, self.device, self.decoding = bundle, device, decoding
         self._search = make_search(bundle, decoding, lexicon=lexicon, lm=lm, hotwords=hotwords)
         self._model = bundle.build_model().to(device)
-        self._listener = Listener(bundle)
+        self._listener = Listener(bundle, decoding.warps)
         features = bundle.config.features
         self.sample_rate = features.sample_rate
         self.frame_seconds = features.frame_shift_ms / 1000 * bundle.config.model.subsampling
@@ -172,20 +173,21 @@ class Recogniser:
             if isinstance(event, End):
                 seconds = event.seconds
             elif len(event.feats):
-                lens = torch.tensor([len(event.feats)], device=self.device)
-                log_probs, _ = self._model(event.feats[None].to(self.device), lens)
+                log_probs, _ = hear(self._model, [event.feats], self.device)
                 rows.append(log_probs[0].double().cpu().numpy())
-                times.append(event.offset + np.arange(log_probs.shape[1]) * self.frame_seconds)
+                times.append(
+                    event.offset + np.arange(log_probs.shape[1], dtype=np.float64) * self.frame_seconds
+                )
         return np.concatenate(rows), np.concatenate(times), seconds
 
     def features(self, audio: str, samples: Samples) -> Tensor:
-        """(S,) -> (T, F), normalised as the model was trained; `audio` names the samples in an error."""
+        """(S,) -> (T, F), without a warp, as the model was trained; `audio` names the samples in an error."""
         return self._listener.features(audio, samples)
 
     def _results(self, events: Iterable[Piece | End | Failure]) -> Iterator[Transcript | Failure]:
         """Decode pieces a window at a time, and join them at the end of each file."""
         heard: list[tuple[float, list[Hypothesis]]] = []
-        for window in windows(events):
+        for window in windows(events, len(self.decoding.warps)):
             decoded = self._decode([event for event in window if isinstance(event, Piece)])
             for event in window:
                 if isinstance(event, Piece):
@@ -200,7 +202,7 @@ class Recogniser:
     def _decode(self, pieces: list[Piece]) -> Iterator[list[Hypothesis]]:
         """The N best hypotheses of each piece, in the order given; the longest are decoded first."""
         results = [[Hypothesis(utt_id=piece.audio, text="", score=0.0)] for piece in pieces]
-        most = self._listener.num_frames(BATCH_SECONDS)
+        most = self._listener.num_frames(BATCH_SECONDS / len(self.decoding.warps))
         for rows in batches_by_length([len(piece.feats) for piece in pieces], most):
             for row, hyps in zip(rows, self._decode_batch([pieces[row] for row in rows]), strict=True):
                 results[row] = hyps
@@ -208,9 +210,7 @@ class Recogniser:
 
     @torch.inference_mode()
     def _decode_batch(self, pieces: list[Piece]) -> list[list[Hypothesis]]:
-        feats = torch.nn.utils.rnn.pad_sequence([piece.feats for piece in pieces], batch_first=True)
-        feat_lens = torch.tensor([len(piece.feats) for piece in pieces])
-        log_probs, log_prob_lens = self._model(feats.to(self.device), feat_lens.to(self.device))
+        log_probs, log_prob_lens = hear(self._model, [piece.feats for piece in pieces], self.device)
         named = [Row(piece.audio, piece.seconds, self.frame_seconds) for piece in pieces]
         return self._search(log_probs, log_prob_lens, named)
 

@@ -77,7 +77,7 @@ def described(decoding: DecodingConfig) -> str:
     """The settings of a search for words, in a line."""
     search = (
         f"beam {decoding.beam}, lm_weight {decoding.lm_weight:g}, word_score {decoding.word_score:g}, "
-        f"blank_score {decoding.blank_score:g}"
+        f"blank_score {decoding.blank_score:g}{decoding.told_warps}"
     )
     if not decoding.gru_share:
         return search

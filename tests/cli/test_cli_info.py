@@ -44,7 +44,7 @@ def test_a_model_with_other_settings(run, tmp_path, random_bundle):
     bundle = random_bundle(
         features={"kind": "mfcc", "deltas": 2, "num_ceps": 7, "cmvn": "utterance"},
         model={"bidirectional": False, "subsampling": 3, "hidden_size": 8, "num_layers": 2},
-        decoding={"method": "beam", "beam": 5},
+        decoding={"method": "beam", "beam": 5, "warps": [-0.05, 0.0, 0.05]},
     )
     save_bundle(tmp_path / "model", bundle, "card")
     result = run("info", tmp_path / "model")
@@ -53,7 +53,7 @@ def test_a_model_with_other_settings(run, tmp_path, random_bundle):
         "utterance normalisation",
         "2 × 8 gru, forward",
         "3 frames one",
-        "beam 5",
+        "beam 5, top 8, the clearest of the warps -0.05 0 0.05",
     ):
         assert fact in result.stdout
 

@@ -131,6 +131,18 @@ def test_other_values_are_tried_without_hearing_dev_again(
     assert rerun(made, capsys, "--set", "tuning.lm_weights=[0.4]") == []
 
 
+def test_other_warps_hear_dev_again_and_go_into_the_model(
+    made: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored = made.exp / "tuned" / "log_probs.safetensors"
+    before = stored.read_bytes()
+    ran = rerun(made, capsys, "--set", "decoding.warps=[-0.1, 0.1]")
+    assert ran[0] == "08_decode" and stored.read_bytes() != before
+    exported = tomllib.loads((made.exp / "model" / "config.toml").read_text())["decoding"]
+    assert exported["warps"] == [-0.1, 0.1]
+    assert "the clearest of the warps -0.1 0.1" in (made.exp / "model" / "card.md").read_text()
+
+
 def test_another_order_makes_the_model_anew_but_trains_nothing(
     made: Made, capsys: pytest.CaptureFixture[str]
 ) -> None:
