@@ -23,7 +23,7 @@ def draw_tuning(path: Path, tuned: Tuned) -> None:
     from matplotlib.figure import Figure
 
     chosen, first = tuned.chosen, tuned.trials[0]
-    surface = [one for one in tuned.trials if (one.blank_score, one.beam) == (first.blank_score, first.beam)]
+    surface = [one for one in tuned.trials if (one.blank_score, one.beam) == (chosen.blank_score, first.beam)]
     figure = Figure(figsize=(13, 4.2), layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=[1.4, 1, 1])
 

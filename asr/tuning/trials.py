@@ -1,4 +1,4 @@
-"""Which weights read dev with the fewest errors: a grid of pairs, then one setting after the other."""
+"""Which weights read dev with the fewest errors: pairs of weights and the blank score in turn, then beams."""
 
 import itertools
 import time
@@ -78,8 +78,9 @@ def tune(
 ) -> Tuned:
     """Read dev with every pair of `lm_weights` and `word_scores`, with the best the blank scores, then beams.
 
-    Of equal word error rates the earlier setting is taken. Of the beams it is the smallest whose WER is
-    within `options.tolerance` of the best.
+    Where another blank score is better than that of the pairs, the pairs are tried again with it, since they
+    depend on each other, until it stays. Of equal word error rates the earlier setting is taken. Of the beams
+    it is the smallest whose WER is within `options.tolerance` of the best.
 
     Args:
         heard: log-probabilities of dev.
@@ -106,12 +107,16 @@ def tune(
     pairs = itertools.product(
         options.lm_weights or (decoding.lm_weight,), options.word_scores or (decoding.word_score,)
     )
-    found = attempt([replace(decoding, lm_weight=weight, word_score=score) for weight, score in pairs])
-    best = min(found, key=_wer)
-    blanks = options.blank_scores or (decoding.blank_score,)
-    base = replace(decoding, lm_weight=best.lm_weight, word_score=best.word_score)
-    best = min([best, *attempt([replace(base, blank_score=value) for value in blanks])], key=_wer)
-    base = replace(base, blank_score=best.blank_score)
+    grid, blanks = list(pairs), options.blank_scores or (decoding.blank_score,)
+    base = decoding
+    while True:
+        found = attempt([replace(base, lm_weight=weight, word_score=score) for weight, score in grid])
+        best, before = min(found, key=_wer), base.blank_score
+        base = replace(base, lm_weight=best.lm_weight, word_score=best.word_score)
+        best = min([best, *attempt([replace(base, blank_score=value) for value in blanks])], key=_wer)
+        base = replace(base, blank_score=best.blank_score)
+        if best.blank_score == before:  # otherwise it is strictly better, so this comes to an end
+            break
     beams = attempt([replace(base, beam=beam) for beam in sorted(options.beams or (decoding.beam,))])
     least = min(map(_wer, beams))
     chosen = next(trial for trial in beams if trial.wer <= least + options.tolerance)

@@ -76,6 +76,16 @@ def test_no_setting_is_tried_twice_and_the_smallest_beam_that_does_is_taken(hear
     assert exact.chosen.wer == min(one.wer for one in exact.trials if one.beam in OPTIONS.beams)
 
 
+def test_the_pairs_are_tried_again_with_a_better_blank_score(heard, refs, words) -> None:
+    decoding = msgspec.structs.replace(DECODING, blank_score=9.0)
+    options = msgspec.structs.replace(OPTIONS, blank_scores=(9.0, 0.0), beams=())
+    tuned = tune(heard, refs, words, UNITS, decoding, options)
+    keys = [(one.lm_weight, one.word_score, one.blank_score) for one in tuned.trials]
+    assert len(keys) == len(set(keys)) == 6 + 1 + 5
+    assert tuned.chosen.blank_score == 0.0
+    assert tuned.chosen.wer == min(one.wer for one in tuned.trials)
+
+
 def test_what_is_not_listed_stays_as_it_was(heard, refs, words) -> None:
     decoding = msgspec.structs.replace(DECODING, lm_weight=0.7, word_score=0.3, blank_score=-0.2)
     tuned = tune(heard, refs, words, UNITS, decoding, TuningConfig(beams=(4,)))
