@@ -134,6 +134,7 @@ def test_ctrl_c_is_one_line(tmp_path, spawn):
         time.sleep(0.01)
         with suppress(OSError):  # nobody is there to read yet
             pipe = os.open(tmp_path / "pipe", os.O_WRONLY | os.O_NONBLOCK)
+    time.sleep(0.5)  # until it waits for what comes, and not in the middle of making a file for it
     process.send_signal(signal.SIGINT)
     assert process.communicate() == (None, b"asr: interrupted\n")
     assert process.returncode == 130
