@@ -90,11 +90,20 @@ def test_a_recipe_fits_together(name: str) -> None:
         assert config.averaging.which == "last" and config.averaging.count == 1
 
 
-@pytest.mark.parametrize("name", ["mini_librispeech", "librispeech_100", "librispeech_960", "pretrained"])
+@pytest.mark.parametrize("name", ["mini_librispeech", "librispeech_100", "librispeech_960"])
 def test_words_are_read_with_a_model_that_anybody_can_get(name: str) -> None:
     from asr.corpus.librispeech_text import MODELS
 
     assert open_recipe(name).config.language_model.source in MODELS
+
+
+def test_the_shipped_model_reads_words_with_the_shipped_language_model() -> None:
+    from recipes.places import language_sources
+
+    recipe = open_recipe("pretrained")
+    assert recipe.config.language_model.source == "file"
+    (path,) = language_sources(recipe, recipe.config.language_model)
+    assert recipe.shipping and path.resolve() == recipe.shipping / "words.lm" and path.is_file()
 
 
 @pytest.mark.parametrize("name", ["quickstart", "gru_study"])
