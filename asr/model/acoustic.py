@@ -62,7 +62,7 @@ class AcousticModel(nn.Module):
             for _ in range(num_layers)
         )
         self.dropout = LockedDropout(dropout)
-        self.layer_drop = LayerDrop(layer_drop)
+        self.layer_drop = LockedDropout(layer_drop, whole_rows=True)
         self.output_norm = nn.LayerNorm(width)
         self.output = nn.Linear(width, num_classes)
         self.intermediate: IntermediateOutput | None = None
@@ -174,33 +174,19 @@ class IntermediateOutput(nn.Module):
 
 
 class LockedDropout(nn.Module):
-    """Dropout with one mask a row, the same in every frame."""
+    """Dropout with one mask a row, the same in every frame; or of all features of a row together."""
 
-    def __init__(self, probability: float) -> None:
+    def __init__(self, probability: float, *, whole_rows: bool = False) -> None:
         super().__init__()
-        self.probability = probability
+        self.probability, self.whole_rows = probability, whole_rows
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, F) -> (N, T, F)."""
         if not self.training or self.probability == 0:
             return x
         keep = 1 - self.probability
-        return x * x.new_empty(x.shape[0], 1, x.shape[2]).bernoulli_(keep).div_(keep)
-
-
-class LayerDrop(nn.Module):
-    """All of a row or nothing of it; what is left is scaled so that its mean stays."""
-
-    def __init__(self, probability: float) -> None:
-        super().__init__()
-        self.probability = probability
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, T, F) -> (N, T, F)."""
-        if not self.training or self.probability == 0:
-            return x
-        keep = 1 - self.probability
-        return x * x.new_empty(x.shape[0], 1, 1).bernoulli_(keep).div_(keep)
+        num_features = 1 if self.whole_rows else x.shape[2]
+        return x * x.new_empty(x.shape[0], 1, num_features).bernoulli_(keep).div_(keep)
 
 
 def _ceil_divide(lens: Tensor, divisor: int) -> Tensor:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from asr.model.acoustic import AcousticModel, LayerDrop, LockedDropout
+from asr.model.acoustic import AcousticModel, LockedDropout
 from asr.recurrent import CELLS
 
 
@@ -55,7 +55,7 @@ def test_locked_dropout_keeps_its_mask_over_time():
 
 
 def test_layer_drop_takes_whole_rows():
-    drop = LayerDrop(0.25)
+    drop = LockedDropout(0.25, whole_rows=True)
     torch.manual_seed(3)
     x = drop(torch.ones(400, 2, 3))
     torch.testing.assert_close(x[:, :1, :1].expand_as(x), x)
