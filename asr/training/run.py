@@ -125,7 +125,7 @@ def make_trainer(
         clock: as for `Trainer`.
     """
     unit_files = unit_files or {}
-    start, teachers = open_start(config), open_teachers(config, tokens, cmvn)
+    start, teachers = open_start(config), open_teachers(config, tokens, cmvn, device)
     units = load_units(config.units, tokens, unit_files)
     extractor = make_extractor(config.features)
     frames = functools.partial(_output_frames, STRIDES[config.model.subsampling])

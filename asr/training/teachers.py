@@ -27,7 +27,7 @@ class Teachers:
     """Models that are trained already, and how much they count.
 
     Args:
-        models: at least one; they go to evaluation mode.
+        models: at least one, where the student is; they go to evaluation mode.
         weight: share of the distance from them in a loss.
         digest: of all their files.
     """
@@ -38,7 +38,7 @@ class Teachers:
     def probs(self, feats: Tensor, feat_lens: Tensor) -> Tensor:
         """Mean of the teachers' probabilities, without a gradient: (N, T, F), (N,) -> (N, T', C)."""
         with torch.no_grad():
-            log_probs = [model.to(feats.device)(feats, feat_lens)[0] for model in self.models]
+            log_probs = [model(feats, feat_lens)[0] for model in self.models]
             probs: Tensor = torch.stack(log_probs).float().exp().mean(dim=0)
         return probs
 
@@ -72,13 +72,16 @@ def distances(probs: Tensor, log_probs: Tensor, lens: Tensor) -> Tensor:
     return total
 
 
-def open_teachers(config: Config, tokens: Sequence[str], cmvn: CmvnStats | None) -> Teachers | None:
+def open_teachers(
+    config: Config, tokens: Sequence[str], cmvn: CmvnStats | None, device: torch.device
+) -> Teachers | None:
     """The models of [distillation]; None where none is named.
 
     Args:
         config: of the student.
         tokens: of the student; number 0 is the blank.
         cmvn: statistics of its features, where they are global.
+        device: where the student is trained.
 
     Raises:
         AsrError: a model is not there, is damaged, or hears or writes something else than the student.
@@ -94,7 +97,7 @@ def open_teachers(config: Config, tokens: Sequence[str], cmvn: CmvnStats | None)
         except AsrError as error:
             raise AsrError(f"distillation.teachers: {error}") from error
         _check(config, tokens, cmvn, bundle, path)
-        models.append(bundle.build_model())
+        models.append(bundle.build_model().to(device))
         digests.append(file_digest(path / INDEX))
     return Teachers(models, settings.weight, " ".join(digests))
 
