@@ -95,7 +95,7 @@ class SpeechDataset:
         utterance = self.utterances[index]
         try:
             waveform = torch.from_numpy(self._read(index))
-            return self._example(utterance, waveform, rng_for(self._seed, epoch, utterance.utt_id))
+            return self._example(utterance, waveform, epoch)
         except AsrError as error:
             raise AsrError(f"{utterance.utt_id}: {error}") from error
 
@@ -123,12 +123,13 @@ class SpeechDataset:
             self._cache.put(index, waveform)
         return waveform
 
-    def _example(self, utterance: Utterance, original: Tensor, rng: np.random.Generator) -> Example:
+    def _example(self, utterance: Utterance, original: Tensor, epoch: int) -> Example:
+        rng = rng_for(self._seed, epoch, utterance.utt_id)
         target = self._encode(utterance.text) if self._encode else []
         halfway = self._encode_intermediate(utterance.text) if self._encode_intermediate else []
         waveform = original
         if self._waveform_augment is not None:
-            waveform = self._waveform_augment(original, rng)
+            waveform = self._waveform_augment(original, rng, epoch)
             if not self._fits(waveform, target, halfway):
                 waveform = original
         if not self._fits(waveform, target, halfway):

@@ -72,6 +72,9 @@ class TrainingConfig(Part, frozen=True, kw_only=True):
     accumulate: batches in one update, over all processes.
     warmup_steps: updates until the learning rate is reached; it then falls along a cosine to `final_rate`
         of itself at the end of the epochs or of the time budget, whichever comes first.
+    restarts: epochs, from low to high, after which the learning rate begins anew, with its warm-up; not with
+        a time budget.
+    restart_rate: what the learning rate is multiplied by with each restart.
     ema: decay of the running average of the weights that is evaluated and exported; 0 switches it off.
     patience: epochs without a better dev WER before stopping; 0 never stops early.
     evaluate_every: epochs between two evaluations on dev.
@@ -96,6 +99,8 @@ class TrainingConfig(Part, frozen=True, kw_only=True):
     final_rate: Probability = 0.01
     weight_decay: NonNegativeFloat = 0.01
     warmup_steps: Natural = 200
+    restarts: tuple[Positive, ...] = ()
+    restart_rate: Probability = 1.0
     clip_norm: PositiveFloat = 5.0
     accumulate: Positive = 1
     ema: Fraction = 0.0

@@ -110,6 +110,7 @@ class AugmentConfig(Part, frozen=True, kw_only=True):
     noise, lowpass, telephone, reverb, codec: probabilities of each change of the waveform; codec goes
         through MP3 or Vorbis and back.
     noise_snr_db: lowest and highest signal-to-noise ratio.
+    clean_epochs: at the beginning, in which none of these five changes is made.
     warp: largest stretch of the mel axis, as a fraction (vocal-tract length).
     frequency_masks, frequency_width, time_masks, time_width, time_ratio: SpecAugment's m_F, F, m_T, T (in
         frames) and p.
@@ -119,6 +120,7 @@ class AugmentConfig(Part, frozen=True, kw_only=True):
     gain_db: NonNegativeFloat = 0.0
     noise: Probability = 0.0
     noise_snr_db: tuple[float, float] = (10.0, 30.0)
+    clean_epochs: Natural = 0
     lowpass: Probability = 0.0
     telephone: Probability = 0.0
     reverb: Probability = 0.0

@@ -1,5 +1,6 @@
 """The whole configuration: read from TOML, changed by `part.key=value`, checked, written out."""
 
+import itertools
 import math
 import tomllib
 from pathlib import Path
@@ -106,7 +107,7 @@ def check_config(config: Config, origin: str) -> None:
     Raises:
         AsrError: with the two keys that disagree.
     """
-    features, batching, augment = config.features, config.batching, config.augment
+    features, batching, augment, training = config.features, config.batching, config.augment, config.training
     nyquist = features.sample_rate / 2
     high = features.high_hz if features.high_hz > 0 else nyquist + features.high_hz
     problems = [
@@ -132,6 +133,14 @@ def check_config(config: Config, origin: str) -> None:
         (
             config.intermediate.units == "phones" and config.units.kind == "phones",
             'intermediate.units = "own" where units.kind is "phones"',
+        ),
+        (
+            any(one >= other for one, other in itertools.pairwise((*training.restarts, training.epochs))),
+            "training.restarts from low to high, each below training.epochs",
+        ),
+        (
+            bool(training.restarts and training.max_minutes),
+            "training.restarts without training.max_minutes, which does not say when a cycle ends",
         ),
         (augment.noise_snr_db[0] > augment.noise_snr_db[1], "augment.noise_snr_db from low to high"),
         (

@@ -45,6 +45,8 @@ class WaveformAugment:
         noise, lowpass, telephone, reverb, codec: probability of each change.
         noise_snr_db: lowest and highest signal-to-noise ratio.
         sample_rate: in Hz.
+        clean_epochs: at the beginning, in which none of these five changes is made: a curriculum from clean
+            speech to damaged.
 
     Raises:
         AsrError: `lowpass` or `telephone` at a sample rate that leaves nothing to cut off, `codec` at one
@@ -63,6 +65,7 @@ class WaveformAugment:
         reverb: float,
         sample_rate: int,
         codec: float = 0.0,
+        clean_epochs: int = 0,
     ) -> None:
         if (lowpass or telephone) and sample_rate < _NARROW_RATE:
             raise AsrError(
@@ -82,25 +85,25 @@ class WaveformAugment:
         self.telephone = telephone
         self.reverb = reverb
         self.codec = codec
+        self.clean_epochs = clean_epochs
         self.sample_rate = sample_rate
 
-    def __call__(self, waveform: Tensor, rng: np.random.Generator) -> Tensor:
+    def __call__(self, waveform: Tensor, rng: np.random.Generator, epoch: int = 0) -> Tensor:
         """Change one utterance; which changes happen is drawn first, then their details, in the room's order.
 
         Args:
             waveform: float32 (S,).
             rng: see `rng_for`.
+            epoch: from 0.
 
         Returns:
             waveform: float32 (S',); nothing is clipped.
         """
         speed = self.speeds[int(rng.integers(len(self.speeds)))]
         gain_db = rng.uniform(-self.gain_db, self.gain_db)
-        reverberates, is_noisy, is_dull, is_telephone = rng.random(4) < (
-            self.reverb,
-            self.noise,
-            self.lowpass,
-            self.telephone,
+        damages = 0.0 if epoch < self.clean_epochs else 1.0
+        reverberates, is_noisy, is_dull, is_telephone = rng.random(4) < damages * np.array(
+            (self.reverb, self.noise, self.lowpass, self.telephone)
         )
         if len(waveform) == 0:
             return waveform
@@ -119,7 +122,7 @@ class WaveformAugment:
             waveform = telephone_line(waveform, self.sample_rate)
         if gain_db:
             waveform = waveform * 10 ** (gain_db / 20)
-        if self.codec and rng.random() < self.codec:
+        if self.codec and damages and rng.random() < self.codec:
             kind = tuple(LEVELS)[int(rng.integers(len(LEVELS)))]
             waveform = through_codec(waveform, self.sample_rate, kind, rng.uniform(*LEVELS[kind]))
         return waveform

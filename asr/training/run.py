@@ -165,6 +165,7 @@ def make_trainer(
             telephone=augment.telephone,
             reverb=augment.reverb,
             codec=augment.codec,
+            clean_epochs=augment.clean_epochs,
             sample_rate=config.features.sample_rate,
         ),
         spec_augment=SpecAugment(

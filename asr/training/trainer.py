@@ -6,6 +6,7 @@ do what one would.
 """
 
 import hashlib
+import itertools
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -33,7 +34,7 @@ from asr.training.diagnosis import Watch, memory_sentence
 from asr.training.evaluation import evaluate
 from asr.training.gradient import sum_gradient
 from asr.training.monitor import Monitor
-from asr.training.schedule import progress, rate_factor
+from asr.training.schedule import cycle, progress, rate_factor
 from asr.training.state import State
 from asr.training.stopping import Stop
 from asr.training.teachers import Teachers
@@ -120,7 +121,10 @@ class Trainer:
             accumulate=training.accumulate,
         )
         # Epochs differ by a batch or two in number of updates, which the schedule need not know.
-        self.total_steps = training.epochs * len(self.sampler.updates(batching.shortest_first))
+        steps = len(self.sampler.updates(batching.shortest_first))
+        self.total_steps = training.epochs * steps
+        edges = (0, *training.restarts, training.epochs)
+        self.cycles = [steps * (end - begin) for begin, end in itertools.pairwise(edges)]
         self.watch = Watch()
         self.stop = Stop()
         self.saved = time.monotonic()
@@ -281,13 +285,14 @@ class Trainer:
         )
 
     def _set_rate(self, clock: float) -> None:
-        step = self.state.at.step
-        done = progress(step, self.total_steps, clock, 60 * self.training.max_minutes)
-        factor = rate_factor(
-            step, done, warmup_steps=self.training.warmup_steps, final_rate=self.training.final_rate
+        training = self.training
+        number, step, length = cycle(self.state.at.step, self.cycles)
+        done = progress(step, length, clock, 60 * training.max_minutes)
+        factor = training.restart_rate**number * rate_factor(
+            step, done, warmup_steps=training.warmup_steps, final_rate=training.final_rate
         )
         for group in self.state.optimiser.param_groups:
-            group["lr"] = self.training.learning_rate * factor * group["factor"]
+            group["lr"] = training.learning_rate * factor * group["factor"]
 
     # --- time ---------------------------------------------------------------------------------------------
 

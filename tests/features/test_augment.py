@@ -88,6 +88,18 @@ def test_same_numbers_same_sound_and_the_input_stays():
     assert len({tuple(result[:50].tolist()) for result in results}) == 12
 
 
+def test_clean_epochs_have_other_speeds_and_levels_alone():
+    waveform, damages = white(), dict.fromkeys(("noise", "lowpass", "telephone", "reverb", "codec"), 1.0)
+    change, plain = changer(**(EVERYTHING | damages), clean_epochs=2), changer(speeds=(0.9, 1.1), gain_db=6.0)
+    change.speeds = plain.speeds
+    for epoch in range(2):
+        assert torch.equal(
+            change(waveform, rng_for(1, epoch, "a"), epoch), plain(waveform, rng_for(1, epoch, "a"))
+        )
+    damaged, sound = change(waveform, rng_for(1, 2, "a"), 2), plain(waveform, rng_for(1, 2, "a"))
+    assert len(damaged) == len(sound) and not torch.allclose(damaged, sound, atol=1e-2)
+
+
 @pytest.mark.parametrize("samples", [0, 1, 2, 37, 400])
 def test_short_waveforms(samples):
     change = changer(**(EVERYTHING | {"noise": 1.0, "lowpass": 1.0, "telephone": 1.0, "reverb": 1.0}))

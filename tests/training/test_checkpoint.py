@@ -17,7 +17,7 @@ from asr.training.checkpoint import (
     remove_old,
     save_checkpoint,
 )
-from asr.training.schedule import progress, rate_factor
+from asr.training.schedule import cycle, progress, rate_factor
 
 
 def save(folder, step, *, update=0, wer=50.0, value=1.0, **tensors):
@@ -126,3 +126,11 @@ def test_progress_is_that_of_updates_or_of_time():
     assert progress(20, 100, 0, 0) == 0.2
     assert progress(20, 100, 90, 300) == 0.3
     assert progress(20, 100, 30, 300) == 0.2
+
+
+def test_updates_belong_to_one_cosine_after_the_other():
+    assert [cycle(step, [3, 2]) for step in range(7)] == [
+        *[(0, 0, 3), (0, 1, 3), (0, 2, 3)],
+        *[(1, 0, 2), (1, 1, 2), (1, 2, 2), (1, 3, 2)],
+    ]
+    assert cycle(7, [5]) == (0, 7, 5)

@@ -367,6 +367,31 @@ def test_half_precision_and_cuda_are_refused_without_cuda(tmp_path, corpus, cmvn
             )
 
 
+def test_the_rate_begins_anew_after_the_epochs_that_are_asked_for(
+    tmp_path, corpus, cmvn, tokens, tiny_config
+):
+    training = {"epochs": 6, "restarts": [2, 4], "restart_rate": 0.5, "learning_rate": 1.0e-3}
+    batching = {"max_utterances": 2}
+    config = tiny_config(training=training, batching=batching, augment={"noise": 1.0, "clean_epochs": 2})
+    run = train(config, *corpus, cmvn=cmvn, tokens=tokens, folder=tmp_path / "a")
+    lines = [line for line in read_metrics(tmp_path / "a" / "metrics.jsonl") if "rate" in line]
+    assert len(lines) == run.step
+    rates = {epoch: [line["rate"] for line in lines if line["epoch"] == epoch] for epoch in range(1, 7)}
+    peaks = [max(rates[epoch] + rates[epoch + 1]) for epoch in (1, 3, 5)]
+    assert all(rates[epoch][-1] < 0.1 * peak for epoch, peak in zip((2, 4, 6), peaks, strict=True))
+    assert peaks[1] == pytest.approx(peaks[0] / 2, rel=0.1) and peaks[2] == pytest.approx(
+        peaks[1] / 2, rel=0.1
+    )
+
+    short = tiny_config(training={"epochs": 2, "learning_rate": 1.0e-3}, batching=batching)
+    train(short, *corpus, cmvn=cmvn, tokens=tokens, folder=tmp_path / "b")
+    before = [line for line in read_metrics(tmp_path / "b" / "metrics.jsonl") if "rate" in line]
+    keys = ("step", "loss", "rate", "gradient_norm")
+    assert [[line[key] for key in keys] for line in before] == [
+        [line[key] for key in keys] for line in lines[: len(before)]
+    ]
+
+
 def test_metrics_are_json_lines(tmp_path, corpus, cmvn, tokens, tiny_config):
     pytest.importorskip("tensorboard")
     config = tiny_config(training={"epochs": 1, "tensorboard": True})
