@@ -5,9 +5,9 @@
 MODEL reads words, with the settings of its folder. Every way to hear is compared with the plain one:
 
 - one warp of the mel axis for each speaker, or utterance, with the best sum over all that is said: of the
-  search's scores, of the best path's log-probabilities (for an utterance, `decoding.warps` does that), or of
+  search's scores, of the best path's log-probabilities, or of
   the negative entropy; or the mean over that warp and its neighbours;
-- the mean of log-probabilities or of probabilities over warps;
+- the mean of log-probabilities, as `decoding.warps` takes it, or of probabilities over warps;
 - for a model with `features.cmvn = "utterance"`: features normalised by the mean and variance of the
   utterance and of its speaker, which weighs as much as some frames.
 

@@ -89,7 +89,7 @@ class DecodingConfig(Part, frozen=True, kw_only=True):
     top: classes of a frame by which a hypothesis may grow.
     nbest: texts that are returned.
     warps: stretches of the mel axis, as fractions in steps of 0.01 (see `augment.warp`): the model hears
-        all once with each, and what is clearest is searched (`asr.transcribe.voices`).
+        all once with each, and the mean is searched (`asr.transcribe.voices`).
 
     The others are for words alone.
 
@@ -134,7 +134,7 @@ class DecodingConfig(Part, frozen=True, kw_only=True):
     def told_warps(self) -> str:
         """The warps as the end of a list of settings; empty where all is heard once, as it is."""
         warps = " ".join(f"{warp:g}" for warp in self.warps)
-        return "" if self.warps == (0.0,) else f", the clearest of the warps {warps}"
+        return "" if self.warps == (0.0,) else f", the mean of the warps {warps}"
 
 
 class TuningConfig(Part, frozen=True, kw_only=True):

@@ -1,8 +1,8 @@
-"""An utterance heard with several voices, its mel axis warped a little for each: the clearest one counts.
+"""An utterance heard several times, each with its mel axis warped a little: the mean of what the model hears.
 
-Which warp suits a speaker depends on the length of the vocal tract, and the model itself can say (L. Lee and
-R. Rose, "A frequency warping approach to speaker normalization", IEEE Transactions on Speech and Audio
-Processing 6(1), 1998): it is the one under which what it hears is the most probable.
+A warp makes the speaker's vocal tract shorter or longer (L. Lee and R. Rose, "A frequency warping approach to
+speaker normalization", IEEE Transactions on Speech and Audio Processing 6(1), 1998). What the model is unsure
+of changes with it and is smaller in the mean; what it is sure of stays.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,26 +23,21 @@ def hear(model: Model, pieces: Sequence[Tensor], device: torch.device) -> tuple[
         pieces: feats (T, K, F) of each of N pieces, on the CPU; K is the same for all.
 
     Returns:
-        log_probs (N, T', C) and log_prob_lens (N,), as a model gives them: of each piece's clearest warp.
+        log_probs (N, T', C) and log_prob_lens (N,), as a model gives them; means over the warps where K > 1.
     """
     voices = pieces[0].shape[1]
     feats = torch.nn.utils.rnn.pad_sequence(list(pieces), batch_first=True).transpose(1, 2).flatten(0, 1)
     feat_lens = torch.tensor([len(piece) for piece in pieces]).repeat_interleave(voices)
     log_probs, log_prob_lens = model(feats.to(device), feat_lens.to(device))
-    by_voice, lens = log_probs.reshape(len(pieces), voices, *log_probs.shape[1:]), log_prob_lens[::voices]
-    return by_voice[torch.arange(len(pieces)), clearest(by_voice, lens)], lens
+    by_voice = log_probs.reshape(len(pieces), voices, *log_probs.shape[1:])
+    return mean_log_probs(by_voice), log_prob_lens[::voices]
 
 
-def clearest(log_probs: Tensor, log_prob_lens: Tensor) -> Tensor:
-    """The voice whose most probable path is more probable than those of the others; the first of equals.
+def mean_log_probs(log_probs: Tensor) -> Tensor:
+    """Geometric mean of probabilities, (N, K, T', C) -> (N, T', C); every frame sums to one again.
 
-    Args:
-        log_probs: (N, K, T', C).
-        log_prob_lens: (N,), the same for all voices.
-
-    Returns:
-        (N,) numbers from 0 to K - 1.
+    One voice stays as it is, to the last bit.
     """
-    frames = torch.arange(log_probs.shape[2], device=log_probs.device)
-    is_padding = frames >= log_prob_lens.to(log_probs.device)[:, None, None]
-    return log_probs.amax(dim=-1).masked_fill(is_padding, 0.0).sum(dim=-1).argmax(dim=1)
+    if log_probs.shape[1] == 1:
+        return log_probs[:, 0]
+    return log_probs.mean(dim=1).log_softmax(dim=-1)

@@ -53,7 +53,7 @@ def test_a_model_with_other_settings(run, tmp_path, random_bundle):
         "utterance normalisation",
         "2 × 8 gru, forward",
         "3 frames one",
-        "beam 5, top 8, the clearest of the warps -0.05 0 0.05",
+        "beam 5, top 8, the mean of the warps -0.05 0 0.05",
     ):
         assert fact in result.stdout
 

@@ -140,7 +140,7 @@ def test_other_warps_hear_dev_again_and_go_into_the_model(
     assert ran[0] == "08_decode" and stored.read_bytes() != before
     exported = tomllib.loads((made.exp / "model" / "config.toml").read_text())["decoding"]
     assert exported["warps"] == [-0.1, 0.1]
-    assert "the clearest of the warps -0.1 0.1" in (made.exp / "model" / "card.md").read_text()
+    assert "the mean of the warps -0.1 0.1" in (made.exp / "model" / "card.md").read_text()
 
 
 def test_another_order_makes_the_model_anew_but_trains_nothing(
