@@ -7,6 +7,8 @@ before. Estimation runs in a process of its own, from the text to the model in m
 </s> included, and the highest resident size. The forms on disk are the compact one with 32, 16 and 8 bits for
 a probability, and ARPA; opening is the median of --repeats, with the file in the system's cache.
 
+After --contexts beginnings of held-out sentences, drawn at random, the probabilities of all words are summed.
+
 Where flashlight-text is installed, KenLM's reader scores the first --sentences held-out lines from our ARPA
 file, and the largest difference of a sentence is shown in log10.
 
@@ -37,7 +39,7 @@ from rich.console import Console
 from rich.table import Table as Shown
 
 from asr.lm.arpa import write_arpa
-from asr.lm.automaton import LanguageModel, sentence_log_probs
+from asr.lm.automaton import LanguageModel, advance, sentence_log_probs
 from asr.lm.build import build
 from asr.lm.counting import Level, count_ngrams
 from asr.lm.kneser_ney import estimate
@@ -146,6 +148,19 @@ def kenlm_difference(arpa: Path, model: LanguageModel, sentences: list[str]) -> 
     return worst
 
 
+def largest_defect(model: LanguageModel, sentences: list[str], contexts: int) -> float:
+    """How far the sum over the vocabulary is from one, at worst, after `contexts` beginnings of sentences."""
+    words = np.array([word for word in range(len(model.vocabulary)) if word != BOS])
+    rng, worst = np.random.default_rng(1), 0.0
+    for sentence in rng.choice(sentences, contexts):
+        state, text = model.start, sentence.split()
+        for word in text[: rng.integers(len(text) + 1)]:
+            state = advance(model.automaton, state, model.ids.get(word, UNK))[1]
+        probs = np.exp([advance(model.automaton, state, int(word))[0] for word in words])
+        worst = max(worst, abs(math.fsum(probs) - 1))
+    return worst
+
+
 def measured(folder: Path, train: Path, held_out: Path, order: int, options: Any) -> dict[str, Any]:
     figures: dict[str, Any] = {"order": order, "estimation": estimation(train, order)}
     words, levels = counted(train, order)
@@ -180,6 +195,7 @@ def measured(folder: Path, train: Path, held_out: Path, order: int, options: Any
         lambda: sentence_log_probs(model.automaton, model.start, EOS, ids), options.repeats
     )
     figures["lookups_per_second"] = len(ids) / seconds
+    figures["largest_defect"] = largest_defect(model, sentences, options.contexts)
     figures["kenlm_difference"] = kenlm_difference(folder / "lm.arpa", model, sentences[: options.sentences])
     return figures
 
@@ -210,6 +226,7 @@ def print_table(console: Console, figures: dict[str, Any]) -> None:
     for name in ("absolute", "katz"):
         other = figures["perplexity"][name]
         shown.add_row(f"perplexity, {name}", f"{other:.2f}: ours is {1 - own / other:.1%} lower")
+    shown.add_row("farthest from one", f"{figures['largest_defect']:.1e}, a sum over the vocabulary")
     if figures["kenlm_difference"] is not None:
         shown.add_row(
             "largest difference from KenLM", f"{figures['kenlm_difference']:.1e} in log10 of a sentence"
@@ -225,6 +242,7 @@ def main() -> None:
     parser.add_argument("--orders", type=int, nargs="+", default=[3])
     parser.add_argument("--held-out", type=int, default=20000)
     parser.add_argument("--sentences", type=int, default=10000)
+    parser.add_argument("--contexts", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
