@@ -137,7 +137,8 @@ def _features(config: "Config") -> str:
 
 
 def _training_data(config: "Config") -> str:
-    return f"{config.corpus.source} {', '.join(config.corpus.train)}".strip()
+    own = f"{config.corpus.source} {', '.join(config.corpus.train)}".strip()
+    return ", ".join([own, *sorted(config.corpus.also)])
 
 
 def _decoding(config: "Config") -> str:

@@ -44,11 +44,13 @@ def test_a_model_with_other_settings(run, tmp_path, random_bundle):
     bundle = random_bundle(
         features={"kind": "mfcc", "deltas": 2, "num_ceps": 7, "cmvn": "utterance"},
         model={"bidirectional": False, "subsampling": 3, "hidden_size": 8, "num_layers": 2},
+        corpus={"also": {"tapes": {"source": "folder", "root": "tapes"}}},
         decoding={"method": "beam", "beam": 5, "warps": [-0.05, 0.0, 0.05]},
     )
     save_bundle(tmp_path / "model", bundle, "card")
     result = run("info", tmp_path / "model")
     for fact in (
+        "synthetic train, tapes",
         "7 mfcc, 2 × deltas",
         "utterance normalisation",
         "2 × 8 gru, forward",
