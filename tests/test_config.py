@@ -36,7 +36,7 @@ def path(tmp_path):
         ("batching.max_seconds=100", "batching.seconds ≥ batching.max_seconds"),
         ("augment.noise_snr_db=[20, 10]", "from low to high"),
         ("training.restarts=[4, 4]", "training.restarts from low to high, each below training.epochs"),
-        ("training={restarts = [4], max_minutes = 9.0}", "training.restarts without training.max_minutes"),
+        ("training={restarts = [4], max_minutes = 9.0}", "training.restarts = [] with training.max_minutes"),
         ("training.restarts=[400]", "training.restarts from low to high, each below training.epochs"),
         ("training", "expected part.key=value"),
         ("=3", "expected part.key=value"),

@@ -136,11 +136,11 @@ def check_config(config: Config, origin: str) -> None:
         ),
         (
             any(one >= other for one, other in itertools.pairwise((*training.restarts, training.epochs))),
-            "training.restarts from low to high, each below training.epochs",
+            "training.restarts from low to high, each below training.epochs; [] is none",
         ),
         (
             bool(training.restarts and training.max_minutes),
-            "training.restarts without training.max_minutes, which does not say when a cycle ends",
+            "training.restarts = [] with training.max_minutes, which does not say when a cycle ends",
         ),
         (augment.noise_snr_db[0] > augment.noise_snr_db[1], "augment.noise_snr_db from low to high"),
         (
