@@ -63,6 +63,8 @@ def evaluate(
     hotwords = hotwords_of(hotword)
     utterances, skipped = _read(folders)
     for path in filter(None, (json_file, hyp)):
+        if path.is_dir():
+            raise AsrError(f"{path}: a file to write was expected, this is a folder; name a file in it")
         check_writable(path.parent)
 
     from asr.scoring.pairing import pair

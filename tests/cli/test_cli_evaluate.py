@@ -121,6 +121,13 @@ def test_a_wrong_call(run, subset, folders, sentence):
     assert sentence in result.stderr
 
 
+@pytest.mark.parametrize("option", ["--json", "--hyp"])
+def test_a_folder_in_place_of_a_file_is_refused_before_any_work(run, subset, option):
+    result = run("evaluate", "dev", "--model", "absent", option, "dev")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "asr: dev: a file to write was expected, this is a folder; name a file in it\n"
+
+
 def test_nothing_to_decode(run, tiny_model, subset):
     for file in subset.rglob("*.wav"):
         file.write_bytes(b"")
