@@ -165,7 +165,7 @@ def read_folder(path: Path, layout: Layout, *, verify: bool = True) -> dict[str,
         return _checked_contents(path, layout, verify)
     except OSError as error:
         place = error.filename or path
-        raise AsrError(f"{place}: a part of a model, cannot be read: {error.strerror}") from error
+        raise AsrError(f"{place}: cannot be read: {error.strerror}") from error
 
 
 def _checked_contents(path: Path, layout: Layout, verify: bool) -> dict[str, bytes]:

@@ -126,7 +126,7 @@ def _read(folders: "list[Path]") -> "tuple[list[Utterance], int]":
         utterances += found
         skipped += len(summary.skipped)
         if summary.skipped or summary.warnings:
-            report(f"{folder}: {summary.text()}")
+            typer.echo(f"asr: {printable(f'{folder}: {summary.text()}')}", err=True)
     places: dict[str, str] = {}
     for utterance in utterances:
         if utterance.utt_id in places:

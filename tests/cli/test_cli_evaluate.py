@@ -88,6 +88,7 @@ def test_bad_audio_is_named_and_the_rest_is_scored(run, tiny_model, subset):
     result = run("evaluate", "dev", "--model", tiny_model, "--json", "dev.json")
     assert result.exit_code == 1
     assert "11-1-0002" in result.stderr and "11-1-0003" in result.stderr
+    assert r"\n" not in result.stderr  # a summary of several lines
     assert json.loads((subset.parent / "dev.json").read_text())["utterances"] == 4
 
 

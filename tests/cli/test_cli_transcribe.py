@@ -279,7 +279,7 @@ def test_nothing_found_is_a_wrong_call(run, sounds, argument, sentence):
     ("options", "sentence"),
     [
         (["--model", "absent"], "asr: absent: a model folder was expected, nothing is there"),
-        (["--model", "a" * 300], ": a part of a model, cannot be read: File name too long"),
+        (["--model", "a" * 300], ": cannot be read: File name too long"),
         (["--model", "MODEL", "--nbest", "3"], "add --format json"),
         (["--model", "MODEL", "--nbest", "3", "--format", "json"], "greedy search finds one text"),
         (["--model", "MODEL", "--device", "tpu"], "device tpu: auto, cpu or cuda expected"),
