@@ -35,7 +35,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         AsrError: the disk is full, or the folder cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{_short(path.name)}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
@@ -47,6 +47,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def _short(name: str, most: int = 40) -> str:
+    """A name that leaves room for more within the 255 bytes of a file name, and is still one of its own."""
+    if len(name) <= most:
+        return name
+    return f"{name[:most]}.{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -63,6 +70,11 @@ def write_text(path: Path, content: str) -> None:
 def printable(text: str) -> str:
     """The same text, with what is not UTF-8 in the name of a file replaced, so that it can be written."""
     return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text)  # where Python puts such bytes
+
+
+def one_line(text: str) -> str:
+    """The same, with line ends and other control characters as they are written in code, such as \\n."""
+    return re.sub(r"[\0-\x1f\x7f-\x9f\u2028\u2029]", lambda found: repr(found[0])[1:-1], printable(text))
 
 
 def file_digest(path: Path, algorithm: str = "sha256") -> str:

@@ -161,6 +161,14 @@ def read_folder(path: Path, layout: Layout, *, verify: bool = True) -> dict[str,
         AsrError: no such folder, a file is missing or changed, another version of the layout, or a pickle;
             the sentence names the file.
     """
+    try:
+        return _checked_contents(path, layout, verify)
+    except OSError as error:
+        place = error.filename or path
+        raise AsrError(f"{place}: cannot be read: {error.strerror}") from error
+
+
+def _checked_contents(path: Path, layout: Layout, verify: bool) -> dict[str, bytes]:
     if path.suffix.lower() in _PICKLE_SUFFIXES and path.is_file():
         raise AsrError(_pickle_sentence(path, layout))
     if not path.is_dir():
@@ -266,10 +274,7 @@ def _require(path: Path) -> None:
 
 def _read(path: Path) -> bytes:
     _require(path)
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise AsrError(f"{path}: cannot be read: {error.strerror}") from error
+    return path.read_bytes()
 
 
 def _shape(weight: Tensor) -> str:

@@ -50,6 +50,9 @@ def main(arguments: list[str] | None = None, steps_folder: Path = STEPS) -> int:
             chosen = _choose(steps, options.stage, options.stop_stage)
         except AsrError as error:
             return _fail(error, status=2)
+        except KeyboardInterrupt:  # a model that is started from takes seconds to open
+            print("interrupted", file=sys.stderr)
+            return 130
         if options.list:
             list_steps(recipe, steps)
             return 0
@@ -130,10 +133,12 @@ def _require_earlier(step: Step, recipe: Recipe, steps: list[Step], checked: lis
 
 
 def _choose(steps: list[Step], first: int | None, last: int | None) -> list[Step]:
-    chosen = [step for step in steps if (first or 0) <= step.number <= (last or steps[-1].number)]
+    chosen = [step for step in steps if first is None or first <= step.number]
+    chosen = [step for step in chosen if last is None or step.number <= last]
     if not chosen:
         numbers = ", ".join(str(step.number) for step in steps)
-        raise AsrError(f"--stage {first} --stop-stage {last}: no step lies between; the steps are {numbers}")
+        given = [f"--stage {first}"] * (first is not None) + [f"--stop-stage {last}"] * (last is not None)
+        raise AsrError(f"{' '.join(given)}: no such step; the steps are {numbers}")
     return chosen
 
 

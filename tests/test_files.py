@@ -6,7 +6,7 @@ import os
 import pytest
 
 from asr.errors import AsrError
-from asr.files import atomic_path, file_digest, printable, write_bytes, write_text
+from asr.files import atomic_path, file_digest, one_line, printable, write_bytes, write_text
 
 
 def test_writes_and_replaces(tmp_path):
@@ -37,6 +37,16 @@ def test_errors_of_the_disk_are_sentences(tmp_path, number, words):
         raise OSError(number, os.strerror(number))
 
 
+def test_the_longest_names(tmp_path):
+    """255 bytes; two of them that begin alike are written at the same time."""
+    names = [f"{'日' * 83}{number}.txt" for number in "12"]
+    with atomic_path(tmp_path / names[0]) as first, atomic_path(tmp_path / names[1]) as second:
+        first.write_text("one")
+        second.write_text("two")
+    assert [(tmp_path / name).read_text() for name in names] == ["one", "two"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
 def test_parent_is_a_file(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(AsrError, match="cannot be written"):
@@ -52,3 +62,8 @@ def test_digest(tmp_path):
 def test_a_name_that_is_not_utf8_can_be_printed():
     assert printable(os.fsdecode(b"caf\xe9.wav")) == "caf\N{REPLACEMENT CHARACTER}.wav"
     assert printable("Ω.wav") == "Ω.wav"
+
+
+def test_a_name_with_line_ends_is_written_in_one_line():
+    assert one_line("a\nb\x1b[31m\u2028\x85.wav") == r"a\nb\x1b[31m\u2028\x85.wav"
+    assert one_line(os.fsdecode(b"caf\xe9.wav")) == "caf\N{REPLACEMENT CHARACTER}.wav"

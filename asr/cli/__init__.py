@@ -30,6 +30,8 @@ class _Group(TyperGroup):
             _leave(2, str(error))
         except KeyboardInterrupt:
             _leave(130, "interrupted")
+        except MemoryError:
+            _leave(2, "there is not so much memory; a smaller --beam takes less")
         except OSError as error:
             if error.errno not in (errno.EPIPE, errno.ENOSPC):
                 raise

@@ -62,6 +62,9 @@ def hotwords_of(options: list[str] | None) -> dict[str, float] | None:
             found[word] = float(nats)
         except ValueError as error:
             raise AsrError(f"--hotword {option}: WORD or WORD:NATS expected, such as LOVELACE:5") from error
-        if not word:
-            raise AsrError(f"--hotword {option}: WORD or WORD:NATS expected, such as LOVELACE:5")
+        if len(word.split()) != 1:
+            raise AsrError(
+                f"--hotword {option}: one WORD or WORD:NATS expected, such as LOVELACE:5; give each word "
+                "with a --hotword of its own"
+            )
     return found

@@ -63,6 +63,8 @@ def evaluate(
     hotwords = hotwords_of(hotword)
     utterances, skipped = _read(folders)
     for path in filter(None, (json_file, hyp)):
+        if path.is_dir():
+            raise AsrError(f"{path}: a file to write was expected, this is a folder; name a file in it")
         check_writable(path.parent)
 
     from asr.scoring.pairing import pair
@@ -124,7 +126,7 @@ def _read(folders: "list[Path]") -> "tuple[list[Utterance], int]":
         utterances += found
         skipped += len(summary.skipped)
         if summary.skipped or summary.warnings:
-            report(f"{folder}: {summary.text()}")
+            typer.echo(f"asr: {printable(f'{folder}: {summary.text()}')}", err=True)
     places: dict[str, str] = {}
     for utterance in utterances:
         if utterance.utt_id in places:

@@ -1,5 +1,6 @@
 """`asr info`: what an audio file or a model folder holds."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,7 +39,7 @@ def info(
     failed = shown = 0
     for path in paths or [pretrained_model()]:
         try:
-            facts, text = _model(path) if path.is_dir() else (_audio(path), "")
+            facts, text = _model(path) if os.path.isdir(path) else (_audio(path), "")  # noqa: PTH112
         except AsrError as error:
             report(str(error))
             failed += 1

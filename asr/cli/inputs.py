@@ -24,7 +24,8 @@ class Input:
 def find_audio(arguments: Sequence[str]) -> tuple[list[Input], list[str]]:
     """Files as they are, folders with all audio below them, globs, "-"; in the order given.
 
-    A folder's files are sorted by path; hidden ones are left out.
+    A folder's files are sorted by path; hidden ones are left out, and named pipes, which might be waited on
+    for ever.
 
     Returns:
         The inputs, and a sentence for each argument that leads to nothing.
@@ -35,7 +36,10 @@ def find_audio(arguments: Sequence[str]) -> tuple[list[Input], list[str]]:
     inputs: list[Input] = []
     problems: list[str] = []
     for argument in arguments:
-        found, problem = _resolve(argument)
+        try:
+            found, problem = _resolve(argument)
+        except OSError as error:  # no permission for a folder above it, or a name that is too long
+            found, problem = [], f"{argument}: cannot be opened ({error.strerror})"
         inputs += found
         problems += [problem] if problem else []
     if not inputs:
@@ -70,7 +74,7 @@ def _below(folder: Path) -> Iterator[Input]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         files += [Path(parent, name) for name in names if not name.startswith(".")]
     for file in sorted(files):
-        if file.suffix.lower() in AUDIO_SUFFIXES:
+        if file.suffix.lower() in AUDIO_SUFFIXES and not file.is_fifo():
             yield Input(str(file), file.relative_to(folder).with_suffix(""))
 
 

@@ -22,7 +22,7 @@ from asr.cli.decoding import (
 from asr.cli.formats import SUFFIXES, WHOLE_FILES, Format, written
 from asr.cli.inputs import STDIN, Input, find_audio, output_names
 from asr.errors import AsrError
-from asr.files import printable, write_error, write_text
+from asr.files import one_line, write_error, write_text
 from asr.progress import track
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def transcribe(
 
 def report(sentence: str) -> None:
     """One line on stderr."""
-    typer.echo(f"asr: {printable(sentence)}", err=True)
+    typer.echo(f"asr: {one_line(sentence)}", err=True)
 
 
 def sources(inputs: Iterable[Input]) -> Iterator[str | BinaryIO]:
@@ -131,7 +131,7 @@ def _text(result: "Transcript | Failure", form: Format, prefixed: bool) -> str |
         report(result.reason)
         return None
     if form is Format.txt and prefixed:
-        return f"{printable(result.audio)}: {result.text}"
+        return f"{one_line(result.audio)}: {result.text}"
     return written(result, form)
 
 

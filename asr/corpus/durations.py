@@ -6,8 +6,14 @@ from typing import Any
 
 from asr.errors import AsrError
 
-_READABLE = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".sph")
-_FOREIGN = (".m4a", ".mp4", ".aac", ".wma", ".webm", ".amr")  # not read by soundfile; named, not passed over
+_READABLE = (
+    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd", ".caf", ".w64",
+    ".sph",
+)  # fmt: skip
+_FOREIGN = (  # not read by soundfile; named, not passed over
+    ".m4a", ".m4b", ".mp4", ".m4v", ".mov", ".3gp", ".aac", ".wma", ".asf", ".webm", ".mkv", ".mka", ".flv",
+    ".avi", ".amr",
+)  # fmt: skip
 AUDIO_SUFFIXES = frozenset(_READABLE + _FOREIGN)
 """What counts as audio in a folder."""
 

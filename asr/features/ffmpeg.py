@@ -36,13 +36,18 @@ class FfmpegFile:
             name: for sentences.
 
         Raises:
-            AsrError: there is none.
+            AsrError: there is none, or FFmpeg cannot decode it.
         """
         import av
 
         stream = next(iter(container.streams.audio), None)
         if stream is None:
             raise AsrError(f"{name}: there is no sound in it, only {_others(container)}")
+        if stream.codec_context is None:
+            raise AsrError(
+                f"{name}: its sound is coded in a way that FFmpeg does not know, or protected; export it as "
+                "WAV or FLAC with a program that plays it"
+            )
         self.samplerate, self.channels = int(stream.rate), int(stream.channels)
         self.format, self.subtype = container.format.name.split(",")[0].upper(), stream.codec.name.upper()
         seconds = stream.duration * stream.time_base if stream.duration is not None else container.duration
@@ -50,7 +55,7 @@ class FfmpegFile:
         if is_told and stream.duration is None:
             seconds = seconds / av.time_base
         self._least = float(seconds - _MISSING_SECONDS) * self.samplerate if is_told else 0.0
-        self._resampler = av.AudioResampler(format="flt", layout=stream.layout, rate=stream.rate)
+        self._layout = stream.layout
         self._blocks = self._decode(container, stream)
         self._rest = np.zeros((0, self.channels), np.float32)
         self._read = 0
@@ -84,18 +89,26 @@ class FfmpegFile:
             raise DecodingError
 
     def _decode(self, container: Any, stream: Any) -> Iterator[NDArray[np.float32]]:
-        """Blocks of samples (n, channels)."""
+        """Blocks of samples (n, channels). Where rate or channels change, as in AAC that was joined, what
+        follows is made like the beginning."""
         import av
 
+        resampler, setup = None, None
         try:
             for frame in container.decode(stream):
-                yield from self._samples(frame)
-            yield from self._samples(None)
+                found = (frame.format.name, frame.layout.name, frame.sample_rate)
+                if found != setup:
+                    yield from self._samples(resampler, None)
+                    resampler = av.AudioResampler("flt", self._layout, self.samplerate)
+                    setup = found
+                yield from self._samples(resampler, frame)
+            yield from self._samples(resampler, None)
         except av.FFmpegError as error:
             raise DecodingError from error
 
-    def _samples(self, frame: Any) -> Iterator[NDArray[np.float32]]:
-        for resampled in self._resampler.resample(frame):
+    def _samples(self, resampler: Any, frame: Any) -> Iterator[NDArray[np.float32]]:
+        """What a resampler, where there is one, gives for a frame, or with None at its end."""
+        for resampled in resampler.resample(frame) if resampler is not None else ():
             yield np.asarray(resampled.to_ndarray(), np.float32).reshape(-1, self.channels)
 
 

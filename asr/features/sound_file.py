@@ -22,6 +22,7 @@ from asr.errors import AsrError
 from asr.features.container import HEAD_BYTES, conversion, foreign_media, refusal
 from asr.features.ffmpeg import DecodingError, FfmpegFile, open_ffmpeg
 from asr.features.mp3 import counted_frames, told_frames
+from asr.features.ogg import check_pages
 from asr.files import write_error
 
 Source: TypeAlias = str | os.PathLike[str] | BinaryIO
@@ -230,7 +231,22 @@ def _frames(file: Any, name: str, target: str | BinaryIO) -> int | None:
     """How many frames the file should hold; None where nothing tells it."""
     if isinstance(file, FfmpegFile):
         return None
+    if file.format == "OGG":
+        with _bytes_of(target) as stream:
+            check_pages(stream, name, file.frames / file.samplerate)
     return _mp3_frames(file, name, target) if file.format == "MP3" else _announced_frames(file, name)
+
+
+@contextlib.contextmanager
+def _bytes_of(target: str | BinaryIO) -> Iterator[BinaryIO]:
+    """The bytes of a file; a stream is left where it was."""
+    if isinstance(target, str):
+        with Path(target).open("rb") as file:
+            yield file
+        return
+    position = target.tell()
+    yield target
+    target.seek(position)
 
 
 def _mp3_frames(file: Any, name: str, target: str | BinaryIO) -> int | None:
@@ -239,12 +255,9 @@ def _mp3_frames(file: Any, name: str, target: str | BinaryIO) -> int | None:
     Raises:
         AsrError: libsndfile would stop before the end.
     """
-    with contextlib.ExitStack() as stack:
-        stream = stack.enter_context(Path(target).open("rb")) if isinstance(target, str) else target
-        position = stream.tell()
+    with _bytes_of(target) as stream:
         told = told_frames(stream)
         counted = 0 if told else counted_frames(stream)
-        stream.seek(position)
     if not told and counted > file.frames + _MP3_PADDING:
         raise AsrError(
             f"{name}: this MP3 does not tell its length, {counted / file.samplerate:.2f} s, of which "
@@ -267,12 +280,13 @@ def _announced_frames(file: Any, name: str) -> int | None:
                 "fetch or export it again"
             )
         return max(frames, frames * announced // present)
-    if not claim and "Exiting parser" in file.extra_info:  # what follows the sound is no part of the format
-        if frames == 0:
-            raise AsrError(
-                f"{name}: the header announces no sound although the file goes on, as when a recording was "
-                f"not finished; {conversion(name)}"
-            )
+    goes_on = "Exiting parser" in file.extra_info  # what follows the sound is no part of the format
+    if not claim and frames == 0 and (goes_on or "Have 0 marker" in file.extra_info):
+        raise AsrError(
+            f"{name}: the header announces no sound although the file goes on, as when a recording was "
+            f"not finished; {conversion(name)}"
+        )
+    if not claim and goes_on:
         log.warning(
             "%s: the header announces %.2f seconds; what follows them in the file is not read",
             name,

@@ -3,7 +3,7 @@
 import copy
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -76,13 +76,15 @@ def make_decoder(
     Args:
         words, units: see `open_words`.
         decoding: the options.
-        hotwords: nats for words that are expected, such as names; they may be outside the lexicon.
+        hotwords: nats for words that are expected, such as names; they may be outside the lexicon, and in
+            small letters where the units and the lexicon have none.
 
     Raises:
         AsrError: a hotword that cannot be spelled or pronounced, or words outside the lexicon for units that
             are no characters.
     """
-    spellings = [*words.spellings, *_expected(words.spellings, units, hotwords or {})]
+    hotwords = _as_written(hotwords or {}, {word for word, _ in words.spellings}, units)
+    spellings = [*words.spellings, *_expected(words.spellings, units, hotwords)]
     if decoding.spelled_word_score > -math.inf and not isinstance(units, CharacterUnits):
         raise AsrError("decoding.spelled_word_score: words are spelled by characters only; set it to -inf")
     return LexiconDecoder(
@@ -103,6 +105,15 @@ def make_decoder(
         spelled_word_score=decoding.spelled_word_score,
         spelled_unit_score=decoding.spelled_unit_score,
     )
+
+
+def _as_written(hotwords: Mapping[str, float], known: Set[str], units: Units) -> dict[str, float]:
+    """Hotwords in capitals, as transcripts are, but for what the lexicon or the units have as it is."""
+    letters = set(units.tokens)
+    return {
+        word if word in known or letters.issuperset(word) else word.upper(): nats
+        for word, nats in hotwords.items()
+    }
 
 
 def _expected(known: Sequence[Spelling], units: Units, hotwords: Mapping[str, float]) -> list[Spelling]:

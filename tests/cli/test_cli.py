@@ -80,6 +80,7 @@ def raising(error):
     [
         (AsrError("m: expected a, found b"), 2, "asr: m: expected a, found b\n"),
         (KeyboardInterrupt(), 130, "asr: interrupted\n"),
+        (MemoryError(), 2, "asr: there is not so much memory; a smaller --beam takes less\n"),
     ],
 )
 def test_how_a_command_ends(run, monkeypatch, error, status, line):

@@ -88,6 +88,7 @@ def test_bad_audio_is_named_and_the_rest_is_scored(run, tiny_model, subset):
     result = run("evaluate", "dev", "--model", tiny_model, "--json", "dev.json")
     assert result.exit_code == 1
     assert "11-1-0002" in result.stderr and "11-1-0003" in result.stderr
+    assert r"\n" not in result.stderr  # a summary of several lines
     assert json.loads((subset.parent / "dev.json").read_text())["utterances"] == 4
 
 
@@ -119,6 +120,13 @@ def test_a_wrong_call(run, subset, folders, sentence):
     result = run("evaluate", *folders, "--model", "absent")
     assert (result.exit_code, result.stdout) == (2, "")
     assert sentence in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--json", "--hyp"])
+def test_a_folder_in_place_of_a_file_is_refused_before_any_work(run, subset, option):
+    result = run("evaluate", "dev", "--model", "absent", option, "dev")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "asr: dev: a file to write was expected, this is a folder; name a file in it\n"
 
 
 def test_nothing_to_decode(run, tiny_model, subset):

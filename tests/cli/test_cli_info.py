@@ -94,3 +94,9 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_shown(run, tmp_path, names
     assert ("1.000 seconds" in result.stdout) == ("a.wav" in names)
     assert "bad.wav: not readable as audio" in result.stderr
     assert ("bundle.json is missing" in result.stderr) == ("empty" in names)
+
+
+def test_a_name_that_is_too_long(run):
+    result = run("info", "a" * 300)
+    assert result.exit_code == 2
+    assert result.stderr == f"asr: {'a' * 300}: cannot be opened (File name too long)\n"

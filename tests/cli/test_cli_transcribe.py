@@ -118,7 +118,9 @@ def test_hotwords_are_words_with_or_without_a_weight(run, word_model, sounds, re
     heard = recogniser.transcribe("sounds/a.flac").words[0].text
     options = ["--model", word_model, "--hotword", "GO", "--hotword", f"{heard}:50"]
     assert heard in run("transcribe", "sounds/a.flac", *options).stdout.split()
-    for wrong in ("ZEBRA:much", ":3"):
+    small = ["--hotword", f"{heard.lower()}:50"]
+    assert heard in run("transcribe", "sounds/a.flac", "--model", word_model, *small).stdout.split()
+    for wrong in ("ZEBRA:much", ":3", "ADA LOVELACE"):
         result = run("transcribe", "sounds/a.flac", "--model", word_model, "--hotword", wrong)
         assert result.exit_code == 2 and "WORD or WORD:NATS expected" in result.stderr
 
@@ -264,6 +266,7 @@ def test_only_bad_files(run, tiny_model, sounds):
         ("absent.wav", "absent.wav: no such file or folder"),
         ("absent/*.wav", "absent/*.wav: no file matches this pattern"),
         ("empty", "empty: no audio files in this folder or below it"),
+        ("a" * 300, f"{'a' * 300}: cannot be opened (File name too long)"),
     ],
 )
 def test_nothing_found_is_a_wrong_call(run, sounds, argument, sentence):
@@ -276,6 +279,7 @@ def test_nothing_found_is_a_wrong_call(run, sounds, argument, sentence):
     ("options", "sentence"),
     [
         (["--model", "absent"], "asr: absent: a model folder was expected, nothing is there"),
+        (["--model", "a" * 300], ": cannot be read: File name too long"),
         (["--model", "MODEL", "--nbest", "3"], "add --format json"),
         (["--model", "MODEL", "--nbest", "3", "--format", "json"], "greedy search finds one text"),
         (["--model", "MODEL", "--device", "tpu"], "device tpu: auto, cpu or cuda expected"),
@@ -312,6 +316,31 @@ def test_names_that_are_not_utf8(run, tiny_model, sounds, form):
         sounds.parent / "out" / os.fsdecode(f"caf\udce9.{form}".encode(errors="surrogateescape"))
     ).exists()
     assert "caf\N{REPLACEMENT CHARACTER}.wav" in run("info", os.fsdecode(b"sounds/caf\xe9.wav")).stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+def test_a_name_with_a_line_end_stays_one_line(run, tiny_model, sounds):
+    shutil.copy("sounds/b.wav", "sounds/x\ny.wav")
+    (sounds / "x\nz.wav").touch()
+    result = run("transcribe", "sounds", "--model", tiny_model)
+    assert len(result.stdout.splitlines()) == 5
+    assert result.stdout.splitlines()[-1].startswith(r"sounds/x\ny.wav: ")
+    assert result.stderr == "asr: sounds/x\\nz.wav: not readable as audio (0 bytes)\n"
+
+
+@pytest.mark.parametrize("suffix", ["mov", "MKV", "aifc"])
+def test_a_folder_of_anything_that_is_read(sounds, suffix):
+    """What FFmpeg reads as well, so that it is named where PyAV is not installed."""
+    (sounds.parent / "films").mkdir()
+    (sounds.parent / f"films/a.{suffix}").touch()
+    assert [item.audio for item in find_audio(["films"])[0]] == [f"films/a.{suffix}"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such pipes there")
+def test_a_pipe_is_read_where_it_is_named_and_not_in_a_folder(sounds):
+    os.mkfifo("sounds/pipe.wav")
+    assert [item.audio for item in find_audio(["sounds"])[0]] == ALL
+    assert [item.audio for item in find_audio(["sounds/pipe.wav"])[0]] == ["sounds/pipe.wav"]
 
 
 def test_a_file_with_the_name_of_a_pattern(sounds):

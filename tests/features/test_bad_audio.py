@@ -99,6 +99,16 @@ TABLE = {
     "FLAC that says more": (lying_flac(1_600_000), r"damaged: 10\.00 of 100\.00 seconds"),
     "FLAC that says days": (lying_flac(0xFFFFFFFFF), r"damaged: 10\.00 of \d+\.\d\d seconds"),
     "FLAC of unknown length, cut": (lying_flac(0)[:150_000], "of an unknown number of seconds can be read"),
+    "WAV that says 0 and begins with silence": (
+        bytes(silent_start := lying_wav(40, "<I", 0))[:44] + bytes(8) + silent_start[52:],
+        "no sound although the file goes on",
+    ),
+    "cut Vorbis": (cut("OGG", 0.6, "VORBIS"), r"damaged: .*; 5\.\d\d seconds of it can be read"),
+    "cut Opus": (cut("OGG", 0.6, "OPUS"), r"damaged: .*; \d\.\d\d seconds of it can be read"),
+    "joined Opus": (
+        2 * encoded("OGG", "OPUS"),
+        r"joined in this file, .* first alone, 10\.00 s, would be",
+    ),
     "rate 0": (lying_wav(24, "<I", 0), "not readable as audio"),
     "rate 1": (lying_wav(24, "<I", 1), "sample rate of 1 Hz; expected 1000 to 1000000 Hz"),
     "rate 2 GHz": (lying_wav(24, "<I", 2**31 - 1), "sample rate of 2147483647 Hz"),
@@ -201,6 +211,18 @@ def test_a_few_missing_samples_are_a_warning(tmp_path, caplog):
     path.write_bytes(encoded("WAV")[:-600])
     assert len(read_audio(path, sample_rate=RATE)) == SECONDS * RATE - 300
     assert f"{path}: the last 0.019 seconds are missing" in caplog.text
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_an_ogg_file_without_its_last_page_is_a_warning(tmp_path, caplog, subtype):
+    """As of a recording that goes on; a tag behind the end is none."""
+    whole, path = encoded("OGG", subtype), tmp_path / "a.ogg"
+    path.write_bytes(whole + b"TAG" + bytes(125))
+    assert len(read_audio(path, sample_rate=RATE)) == SECONDS * RATE
+    assert not caplog.text
+    path.write_bytes(whole[: whole.rindex(b"OggS")])
+    assert 0 < len(read_audio(path, sample_rate=RATE)) < SECONDS * RATE
+    assert f"{path}: it has no end after" in caplog.text
 
 
 def test_more_than_the_header_says_is_a_warning(tmp_path, caplog):

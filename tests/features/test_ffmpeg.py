@@ -12,6 +12,8 @@ av = pytest.importorskip("av", reason="the extra 'media' is not installed")
 
 SECONDS = 3.0
 FORMATS = {"m4a": ("aac", 44100, "stereo"), "webm": ("libopus", 48000, "mono"), "mp4": ("aac", 16000, "mono")}
+FRAMES = {"adts": ("aac", 16000, "mono"), "stereo": ("aac", 44100, "stereo")}
+"""Without a container: such files may be joined."""
 
 
 def tone(rate):
@@ -19,9 +21,9 @@ def tone(rate):
 
 
 def encoded(suffix, video=False):
-    codec, rate, layout = FORMATS[suffix]
+    codec, rate, layout = (FORMATS | FRAMES)[suffix]
     buffer = io.BytesIO()
-    container = {"m4a": "ipod"}.get(suffix, suffix)
+    container = {"m4a": "ipod", "stereo": "adts"}.get(suffix, suffix)
     with av.open(buffer, "w", format=container) as file:
         pictures = file.add_stream("mpeg4", rate=5) if video else None
         stream = file.add_stream(codec, rate=rate)
@@ -73,6 +75,25 @@ def test_the_sound_of_a_video(tmp_path):
     path = tmp_path / "film.mp4"
     path.write_bytes(encoded("mp4", video=True))
     assert abs(len(read_audio(path, sample_rate=16000)) / 16000 - SECONDS) < 0.1
+
+
+def test_joined_files_of_other_rates_and_channels(tmp_path):
+    """What follows is made like the beginning."""
+    path = tmp_path / "joined.aac"
+    path.write_bytes(encoded("adts") + encoded("stereo"))
+    waveform = read_audio(path, sample_rate=16000)
+    assert abs(len(waveform) / 16000 - 2 * SECONDS) < 0.2
+    for second in (1, 4):
+        spectrum = np.abs(np.fft.rfft(waveform[second * 16000 : (second + 1) * 16000]))
+        assert spectrum.argmax() == 440
+
+
+def test_sound_that_ffmpeg_cannot_decode(tmp_path):
+    """As protected files are."""
+    path = tmp_path / "book.m4a"
+    path.write_bytes(encoded("m4a").replace(b"mp4a", b"drms").replace(b"esds", b"free"))
+    with pytest.raises(AsrError, match=r"book\.m4a: its sound is coded in a way that FFmpeg does not know"):
+        read_audio(path, sample_rate=16000)
 
 
 def test_what_is_damaged(tmp_path):

@@ -204,8 +204,9 @@ def test_a_stage_refuses_to_work_on_stale_inputs(bench: Bench) -> None:
     assert "epochs = 3" in (bench.exp / "config.toml").read_text()  # which is still the one of the results
 
 
-def test_a_stage_that_does_not_exist_is_a_wrong_call(bench: Bench) -> None:
-    status, _, errors = bench.run("--stage", "7")
+@pytest.mark.parametrize("options", [["--stage", "7"], ["--stop-stage", "0"], ["--stop-stage", "-1"]])
+def test_a_stage_that_does_not_exist_is_a_wrong_call(bench: Bench, options: list[str]) -> None:
+    status, _, errors = bench.run(*options)
     assert status == 2
     assert "the steps are 1, 2, 4" in errors
 
@@ -249,6 +250,16 @@ def test_an_interrupted_step_says_how_to_go_on_and_resumes(bench: Bench) -> None
     assert status == 0
     assert lines[1] == "02_train: runs again, cut off before its end"
     assert lines[2].startswith("02_train: trained 2 epochs, resuming True (")
+
+
+def test_an_interruption_before_the_first_step_is_one_line(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(recipe: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "require_start", interrupt)
+    assert bench.run() == (130, [], "interrupted\n")
 
 
 def test_a_step_goes_on_only_with_what_is_its_own_beginning(bench: Bench) -> None:
