@@ -42,6 +42,7 @@ class Reading:
         words: the text.
         ids: classes of its units, with a boundary between two words where the decoder has one: by each
             word's spelling that was heard best. `align` finds their frames.
+        lens: how many units each word has.
         acoustic: log-probability of the words, summed over the spellings and alignments that were followed.
         lm: log-probability of the words and the end after them, by the language model, without its weight.
         total: acoustic + lm_weight · lm + word_score · words + unk_score · words unknown to the model, and
@@ -52,6 +53,7 @@ class Reading:
 
     words: list[str]
     ids: list[int]
+    lens: list[int]
     acoustic: float
     lm: float
     total: float
@@ -232,12 +234,14 @@ class LexiconDecoder:
                 bonus += costs.spelled_word + len(spelling) * costs.spelled_unit
             spellings.append(spelling)
             row = int(histories.rows[row, PREV])
+        lens = [len(spelling) for spelling in reversed(spellings)]
         if self.boundary is not None:
             spellings = [[*spelling, self.boundary] for spelling in spellings]
             spellings[:1] = [spelling[:-1] for spelling in spellings[:1]]
         return Reading(
             words=words[::-1],
             ids=list(chain.from_iterable(reversed(spellings))),
+            lens=lens,
             acoustic=total - self.lm_weight * lm - bonus,
             lm=lm,
             total=total,
