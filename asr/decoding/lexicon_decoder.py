@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.entries import (
+    MOST_NATS,
     Lexicon,
     bonuses_of,
     classes_that_spell,
@@ -287,8 +288,10 @@ def _check_scores(**scores: float) -> None:
     """Scores are nats; what may be forbidden altogether may be -inf."""
     for name, value in scores.items():
         least_is_excluded = name in ("blank_score", "spelled_unit_score")
-        if math.isnan(value) or value == math.inf or (least_is_excluded and value == -math.inf):
-            raise AsrError(f"lexicon decoder: {name}: a number of nats expected, found {value}")
+        if not value <= MOST_NATS or (least_is_excluded and value == -math.inf):
+            raise AsrError(
+                f"lexicon decoder: {name}: a number of nats up to {MOST_NATS:g} expected, found {value:g}"
+            )
     if scores["spelled_unit_score"] > 0:
         raise AsrError(
             f"lexicon decoder: spelled_unit_score of at most 0 expected, found {scores['spelled_unit_score']}"
