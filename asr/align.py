@@ -72,7 +72,13 @@ def align(
     numbers = _word_numbers(ids, recogniser.bundle.tokens, boundary)
     names = [recogniser.bundle.tokens[unit].removeprefix(WORD_START) for unit in ids]
     log_probs, times, duration = recogniser.log_probs(audio)
-    states = align_states(log_probs, ids)
+    try:
+        states = align_states(log_probs, ids)
+    except AsrError as error:
+        raise AsrError(
+            f"{audio}: the text does not fit the sound, {duration:.1f} s: {error}; correct the text, or look "
+            "for silence"
+        ) from error
     heard = heard_log_probs(log_probs, ids, states)
     window = max(1, round(FIT_SECONDS / recogniser.frame_seconds))
     place = first_misfit(frame_losses(log_probs, ids, states), window, max_misfit)

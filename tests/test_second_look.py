@@ -39,7 +39,7 @@ def reading(text: str, acoustic: float, is_whole: bool = True) -> Reading:
     words = text.split()
     lm = float(sum(np.log(0.6 if word == "A" else 0.1) for word in words) + np.log(0.2))
     total = acoustic + DECODING.lm_weight * lm
-    return Reading(words=words, ids=[], acoustic=acoustic, lm=lm, total=total, is_whole=is_whole)
+    return Reading(words=words, ids=[], lens=[], acoustic=acoustic, lm=lm, total=total, is_whole=is_whole)
 
 
 def test_readings_are_ranked_by_both_models_and_unfinished_ones_stay_last() -> None:

@@ -145,6 +145,16 @@ def test_a_hotword_that_cannot_be_spelled_is_a_sentence(word_model):
         asr.load(word_model, hotwords={"c-3po": 5.0})
 
 
+def test_a_hotword_that_cannot_be_pronounced_is_a_sentence(phone_model):
+    with pytest.raises(AsrError, match=r"hotword nap: 'n' is in no word .*, or write it .*, such as \w+$"):
+        asr.load(phone_model, hotwords={"nap": 5.0})
+
+
+def test_a_hotword_of_two_words_is_a_sentence(word_model):
+    with pytest.raises(AsrError, match="hotword 'GO ON': one word expected, found 2; give each by itself"):
+        asr.load(word_model, hotwords={"GO ON": 5.0})
+
+
 def small_lm(path: Path, words: str) -> Path:
     """A 1-gram of the words."""
     names = ["<unk>", "<s>", "</s>", *words.split()]
@@ -158,6 +168,13 @@ def test_a_language_model_in_small_letters_is_a_sentence(tiny_model, tmp_path):
     lm = small_lm(tmp_path / "small.arpa", "cat dog go")
     with pytest.raises(AsrError, match=r"small\.arpa: none of its words, such as cat dog go, can be spelled"):
         asr.load(tiny_model, lm=lm)
+
+
+def test_words_of_a_language_model_that_cannot_be_spelled_are_named(tiny_model, tmp_path, caplog):
+    lm = small_lm(tmp_path / "mixed.arpa", "CAT caf\u00e9 DOG")
+    with caplog.at_level(logging.WARNING, "asr"):
+        asr.load(tiny_model, lm=lm)
+    assert "mixed.arpa: 1 of its 3 words cannot be spelled" in caplog.text and "café" in caplog.text
 
 
 def test_a_language_model_of_other_words_is_a_sentence(word_model, tiny_model, tmp_path):

@@ -7,6 +7,7 @@ import typer
 
 from asr.cli.lm_options import Texts, Vocabulary, Words
 from asr.cli.lm_train import train
+from asr.cli.transcribe import check_writable
 from asr.errors import AsrError
 
 if TYPE_CHECKING:
@@ -65,7 +66,12 @@ def build(
 
     _check_output(output)
     listed = None if words is None else read_word_list(str(words))
-    cutoffs = [0, *(cutoff or [])] if order > 1 else []
+    cutoffs = [0, *(cutoff or [])]
+    if len(cutoffs) > order:
+        raise AsrError(
+            f"--cutoff: one for each order from 2 to {order} was expected, at most {order - 1}, found "
+            f"{len(cutoffs) - 1}"
+        )
     built = build_model(texts, order, limit=vocabulary, listed=listed, cutoffs=cutoffs, folder=temporary)
     for discounts in built.discounts:
         if discounts.problem:
@@ -175,7 +181,7 @@ def prune(
 @lm.command(no_args_is_help=True)
 def interpolate(
     models: Annotated[
-        list[Path], typer.Argument(metavar="LM...", help="Two models or more, .arpa or .arpa.gz.")
+        list[Path], typer.Argument(metavar="LM...", help="Two models or more: .arpa, .arpa.gz or .lm.")
     ],
     text: Annotated[
         list[str], typer.Option("--text", metavar="TEXT", help="Held-out text, on which weights are learnt.")
@@ -188,15 +194,15 @@ def interpolate(
     Example:
       asr lm interpolate books.arpa.gz talks.arpa.gz --text dev.txt --output mixed.arpa.gz
     """
-    from asr.lm.arpa import read_arpa
     from asr.lm.automaton import LanguageModel
     from asr.lm.interpolate import interpolate as mix
     from asr.lm.interpolate import learn_weights
+    from asr.lm.listing import open_tables
 
     _check_output(output)
     if len(models) < 2:
         raise AsrError(f"two models or more were expected, found {models[0]}")
-    read = [read_arpa(path) for path in models]
+    read = [open_tables(path) for path in models]
     learnt = learn_weights([LanguageModel.from_model(model) for model in read], text)
     _save(output, mix(read, learnt.weights))
     for path, weight, figure in zip(models, learnt.weights, learnt.perplexities, strict=True):
@@ -231,11 +237,12 @@ def convert(
 
 
 def _check_output(path: Path) -> None:
-    """Refuse a name before any work starts."""
+    """Refuse a name, or a folder that cannot be written, before any work starts."""
     if not path.name.endswith((".arpa", ".arpa.gz", ".lm")):
         raise AsrError(f"{path}: a name that ends with .arpa, .arpa.gz or .lm was expected")
     if path.is_dir():
         raise AsrError(f"{path}: is a folder; name a file")
+    check_writable(path.parent)
 
 
 def _save(path: Path, model: "Tables", bits: int = 32, *, is_packed: bool = False) -> None:

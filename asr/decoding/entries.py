@@ -13,6 +13,9 @@ from asr.lm.automaton import Automaton
 from asr.lm.tables import SPECIAL, UNK
 from asr.records import BLANK_ID
 
+MOST_NATS = 100.0
+"""That a score may add to a word, a factor of 10^43: several of them together must stay finite."""
+
 Lexicon = Sequence[tuple[str, Sequence[int]]]
 
 
@@ -29,7 +32,7 @@ def with_hotwords(lexicon: Lexicon, hotwords: Mapping[str, float], tokens: Seque
     """The lexicon, and after it the hotwords that it lacks, spelled letter by letter.
 
     Raises:
-        AsrError: a hotword has no score, or is not in the lexicon and cannot be spelled.
+        AsrError: a hotword has no possible score, or is not in the lexicon and cannot be spelled.
     """
     if not hotwords:
         return lexicon
@@ -37,8 +40,8 @@ def with_hotwords(lexicon: Lexicon, hotwords: Mapping[str, float], tokens: Seque
     added = []
     classes = {token: index for index, token in enumerate(tokens or ()) if index != BLANK_ID}
     for word, nats in hotwords.items():
-        if not math.isfinite(nats):
-            raise AsrError(f"hotword {word!r}: a number of nats expected, found {nats}")
+        if not -math.inf < nats <= MOST_NATS:
+            raise AsrError(f"hotword {word!r}: a number of nats up to {MOST_NATS:g} expected, found {nats:g}")
         if word in known:
             continue
         strange = [letter for letter in word if letter not in classes]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.entries import (
+    MOST_NATS,
     Lexicon,
     bonuses_of,
     classes_that_spell,
@@ -42,6 +43,7 @@ class Reading:
         words: the text.
         ids: classes of its units, with a boundary between two words where the decoder has one: by each
             word's spelling that was heard best. `align` finds their frames.
+        lens: how many units each word has.
         acoustic: log-probability of the words, summed over the spellings and alignments that were followed.
         lm: log-probability of the words and the end after them, by the language model, without its weight.
         total: acoustic + lm_weight · lm + word_score · words + unk_score · words unknown to the model, and
@@ -52,6 +54,7 @@ class Reading:
 
     words: list[str]
     ids: list[int]
+    lens: list[int]
     acoustic: float
     lm: float
     total: float
@@ -232,12 +235,14 @@ class LexiconDecoder:
                 bonus += costs.spelled_word + len(spelling) * costs.spelled_unit
             spellings.append(spelling)
             row = int(histories.rows[row, PREV])
+        lens = [len(spelling) for spelling in reversed(spellings)]
         if self.boundary is not None:
             spellings = [[*spelling, self.boundary] for spelling in spellings]
             spellings[:1] = [spelling[:-1] for spelling in spellings[:1]]
         return Reading(
             words=words[::-1],
             ids=list(chain.from_iterable(reversed(spellings))),
+            lens=lens,
             acoustic=total - self.lm_weight * lm - bonus,
             lm=lm,
             total=total,
@@ -283,8 +288,10 @@ def _check_scores(**scores: float) -> None:
     """Scores are nats; what may be forbidden altogether may be -inf."""
     for name, value in scores.items():
         least_is_excluded = name in ("blank_score", "spelled_unit_score")
-        if math.isnan(value) or value == math.inf or (least_is_excluded and value == -math.inf):
-            raise AsrError(f"lexicon decoder: {name}: a number of nats expected, found {value}")
+        if not value <= MOST_NATS or (least_is_excluded and value == -math.inf):
+            raise AsrError(
+                f"lexicon decoder: {name}: a number of nats up to {MOST_NATS:g} expected, found {value:g}"
+            )
     if scores["spelled_unit_score"] > 0:
         raise AsrError(
             f"lexicon decoder: spelled_unit_score of at most 0 expected, found {scores['spelled_unit_score']}"

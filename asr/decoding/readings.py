@@ -3,15 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from asr.decoding.alignment import align
 from asr.decoding.lexicon_decoder import Reading
-from asr.decoding.path import Path
-from asr.decoding.words import to_hypothesis
-from asr.records import Hypothesis
-from asr.units.pieces import WORD_START
+from asr.records import Hypothesis, Word
 
 Floats = NDArray[np.float64]
 
@@ -27,7 +23,6 @@ def to_hypotheses(
     utt_id: str,
     readings: Sequence[Reading],
     log_probs: Floats,
-    tokens: Sequence[str],
     *,
     boundary: int | None,
     frame_seconds: float,
@@ -36,30 +31,36 @@ def to_hypotheses(
 ) -> list[Hypothesis]:
     """The readings of one row as hypotheses; the first with its words.
 
+    A word starts with the frame in which its first unit begins, and ends after the frame in which its last
+    unit begins, as `asr.decoding.words.to_hypothesis` has it.
+
     Args:
         utt_id: whose words these are.
         readings: what a search returned, best first.
         log_probs: (T, C) where they were read.
-        tokens: the model's tokens, by class.
-        boundary: the class that stands between two words; None where units say that a word begins.
-        frame_seconds, duration: as for `to_hypothesis`, which says what the times of words are.
+        boundary: the class that stands between two words; None where there is none.
+        frame_seconds: time between two frames of the log-probabilities.
+        duration: of the audio in seconds; no word starts or ends after it.
         weights: of the confidences (see `confidences`).
     """
     first = readings[0]
     frames, peaks = align(log_probs, first.ids)
-    path = Path(ids=first.ids, frames=frames, score=first.total, confidences=peaks)
-    timed = to_hypothesis(
-        utt_id,
-        path,
-        tokens,
-        frame_seconds=frame_seconds,
-        duration=duration,
-        kind="bpe" if boundary is None else "characters",
-    ).words
-    sure = confidences(evidence(readings, peaks, word_places(first.ids, tokens, boundary)), weights)
+    places = word_places(first.lens, boundary)
+    sure = confidences(evidence(readings, peaks, places), weights)
+    spoken = np.asarray(frames, np.int64)[places >= 0]
+    sizes = np.asarray(first.lens, np.int64)
+    ends = np.cumsum(sizes) - 1
+    begins = ends + 1 - sizes
     words = [
-        replace(word, text=text, confidence=float(confidence))
-        for word, text, confidence in zip(timed, first.words, sure, strict=True)
+        Word(
+            text=text,
+            start=min(begin * frame_seconds, duration),
+            end=min((end + 1) * frame_seconds, duration),
+            confidence=confidence,
+        )
+        for text, begin, end, confidence in zip(
+            first.words, spoken[begins].tolist(), spoken[ends].tolist(), sure.tolist(), strict=True
+        )
     ]
     return [
         Hypothesis(
@@ -115,13 +116,16 @@ def evidence(readings: Sequence[Reading], peaks: Sequence[float], places: NDArra
     return np.stack([odds, heard], axis=1)
 
 
-def word_places(ids: Sequence[int], tokens: Sequence[str], boundary: int | None) -> NDArray[np.int64]:
-    """(U,) the word, from 0, to which each unit belongs; -1 for a boundary."""
-    if boundary is None:
-        begins = [tokens[unit].startswith(WORD_START) for unit in ids]
-        return np.cumsum(np.array(begins, np.int64)) - 1
-    is_boundary = np.array([unit == boundary for unit in ids], np.bool_)
-    return np.where(is_boundary, -1, np.cumsum(is_boundary, dtype=np.int64))
+def word_places(lens: Sequence[int], boundary: int | None) -> NDArray[np.int64]:
+    """(U,) the word, from 0, to which each unit belongs; -1 for a boundary.
+
+    Args:
+        lens: how many units each word has.
+        boundary: as for `to_hypotheses`.
+    """
+    sizes = np.asarray(lens, np.int64)
+    places = np.repeat(np.arange(len(sizes)), sizes)
+    return places if boundary is None else np.insert(places, np.cumsum(sizes)[:-1], -1)
 
 
 def shares(readings: Sequence[Reading]) -> Floats:

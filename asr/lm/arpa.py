@@ -18,6 +18,7 @@ from asr.lm.text import open_bytes
 
 _LN10 = math.log(10)
 _BLOCK = 1 << 16
+_DIGITS = 18  # of a count; Python itself refuses to read numbers of thousands
 _UNSEEN = -100.0  # log10 P(<unk>) of a model without <unk>, as KenLM has it
 
 
@@ -126,6 +127,8 @@ def _read_counts(lines: _Lines) -> list[int]:
             line.startswith(b"ngram ") and equals and order.strip().isdigit() and count.strip().isdigit()
         ):
             lines.fail(f"'ngram {len(counts) + 1}=<count>' was expected, found {_shown(line)}")
+        if max(len(order.strip()), len(count.strip())) > _DIGITS:
+            lines.fail(f"a count of at most {_DIGITS} digits was expected, found {_shown(line)}")
         if int(order) != len(counts) + 1:
             lines.fail(f"the count of order {len(counts) + 1} was expected, found that of {int(order)}")
         counts.append(int(count))

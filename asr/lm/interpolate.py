@@ -75,8 +75,9 @@ def _token_log_probs(models: Sequence[Scorer], texts: Iterable[str]) -> Floats:
     known = set().union(*(model.ids for model in models))
     columns = []
     for block in read_blocks(texts):
-        sentences = [line.decode().split() for line in block.content.split(b"\n") if line.strip()]
-        tokens = [word for sentence in sentences for word in (*sentence, "</s>")]
+        # split as bytes, as in building: str.split would also cut at the spaces of other scripts
+        sentences = [line for line in map(bytes.split, block.content.split(b"\n")) if line]
+        tokens = [word.decode() for sentence in sentences for word in (*sentence, b"</s>")]
         elsewhere = np.array([word in known for word in tokens], np.bool_)
         rows = []
         for model in models:

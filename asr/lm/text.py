@@ -3,6 +3,7 @@
 import gzip
 import lzma
 import sys
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +37,7 @@ def open_bytes(path: str) -> Iterator[BinaryIO]:
         if isinstance(error, _DAMAGED):
             raise _damaged(path, error) from error
         raise AsrError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (EOFError, lzma.LZMAError) as error:
+    except (EOFError, lzma.LZMAError, zlib.error) as error:
         raise _damaged(path, error) from error
 
 

@@ -110,7 +110,6 @@ def _word_search(
                 row.audio,
                 readings,
                 row_frames,
-                units.tokens,
                 boundary=units.boundary,
                 frame_seconds=row.frame_seconds,
                 duration=row.seconds,

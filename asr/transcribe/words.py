@@ -1,6 +1,7 @@
 """Words by a lexicon and a language model: opened, checked against the model, and searched for."""
 
 import copy
+import logging
 import math
 import os
 from collections.abc import Mapping, Sequence, Set
@@ -18,6 +19,8 @@ from asr.lm.automaton import LanguageModel
 from asr.units.characters import CharacterUnits
 from asr.units.kinds import Units
 from asr.units.spellings import Spelling, read_spellings, spell_words
+
+logger = logging.getLogger("asr")
 
 
 class Words(NamedTuple):
@@ -65,6 +68,14 @@ def _spelled(model: LanguageModel, units: Units, origin: str) -> list[Spelling]:
             f"{origin}: none of its words, such as {' '.join(strange[:3])}, can be spelled with the model's "
             f"units {' '.join(units.tokens[1:])[:200]}; build it from text written as the transcripts are"
         )
+    if strange:
+        logger.warning(
+            "%s: %d of its %d words cannot be spelled with the model's units and are never read: %s",
+            origin,
+            len(strange),
+            len(model.vocabulary) - 3,
+            ", ".join(strange[:10]) + (", …" if len(strange) > 10 else ""),
+        )
     return spellings
 
 
@@ -80,9 +91,14 @@ def make_decoder(
             small letters where the units and the lexicon have none.
 
     Raises:
-        AsrError: a hotword that cannot be spelled or pronounced, or words outside the lexicon for units that
-            are no characters.
+        AsrError: a hotword that is not one word or cannot be spelled or pronounced, or words outside the
+            lexicon for units that are no characters.
     """
+    for hotword in hotwords or {}:
+        if len(hotword.split()) > 1:
+            raise AsrError(
+                f"hotword {hotword!r}: one word expected, found {len(hotword.split())}; give each by itself"
+            )
     hotwords = _as_written(hotwords or {}, {word for word, _ in words.spellings}, units)
     spellings = [*words.spellings, *_expected(words.spellings, units, hotwords)]
     if decoding.spelled_word_score > -math.inf and not isinstance(units, CharacterUnits):
@@ -122,7 +138,12 @@ def _expected(known: Sequence[Spelling], units: Units, hotwords: Mapping[str, fl
         return []
     words = {word for word, _ in known}
     new = [word for word in hotwords if word not in words]
-    return [(word, classes) for word in new for classes in dict.fromkeys(units.spell(word))]
+    try:
+        return [(word, classes) for word in new for classes in dict.fromkeys(units.spell(word))]
+    except AsrError as error:
+        raise AsrError(
+            f"hotword {error}, or write it as the lexicon's words are written, such as {known[0][0]}"
+        ) from error
 
 
 def read_rows(

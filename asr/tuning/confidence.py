@@ -29,9 +29,9 @@ class Fitted(NamedTuple):
 
 def evidence_in(row: NDArray[np.generic], readings: Sequence[Reading], units: Units) -> Floats:
     """(V, 2) what speaks for the words of the best reading of a row (T, C) of log-probabilities."""
-    ids = readings[0].ids
-    peaks = align(row.astype(np.float64), ids)[1]
-    return evidence(readings, peaks, word_places(ids, units.tokens, units.boundary))
+    best = readings[0]
+    peaks = align(row.astype(np.float64), best.ids)[1]
+    return evidence(readings, peaks, word_places(best.lens, units.boundary))
 
 
 def fit_confidence(found: Floats, correct: NDArray[np.bool_]) -> Fitted:

@@ -12,7 +12,6 @@ from typing import Protocol
 
 from asr.config import CMUDICT, LETTER_TO_SOUND, LEXICON, PIECES, UnitsConfig
 from asr.errors import AsrError
-from asr.progress import track
 from asr.units.characters import CharacterUnits
 from asr.units.compact import lexicon_of, whole_files
 from asr.units.letter_to_sound import LetterToSound, learn_once
@@ -149,23 +148,6 @@ def load_units(config: UnitsConfig, tokens: Sequence[str], files: Mapping[str, b
     if not config.letter_to_sound:
         return PhoneUnits(tokens, lexicon)
     return PhoneUnits(tokens, lexicon, LetterToSound.from_bytes(files[LETTER_TO_SOUND], LETTER_TO_SOUND))
-
-
-def spell_words(units: Units, words: Sequence[str]) -> tuple[list[tuple[str, tuple[int, ...]]], list[str]]:
-    """Spell the words of a vocabulary, for a search that goes through them.
-
-    Returns:
-        (word, classes) for every way to write each word, and the words that cannot be written; both in the
-        order given.
-    """
-    spelled: list[tuple[str, tuple[int, ...]]] = []
-    strange: list[str] = []
-    for word in track(words, "spelling words", len(words)):
-        try:
-            spelled += [(word, spelling) for spelling in dict.fromkeys(units.spell(word))]
-        except AsrError:
-            strange.append(word)
-    return spelled, strange
 
 
 def _told_of_pieces(units: PieceUnits, texts: Sequence[str]) -> str:

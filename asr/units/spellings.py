@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from asr.errors import AsrError
+from asr.progress import track
 from asr.units.tokens import BLANK, SPACE
 
 Spelling = tuple[str, tuple[int, ...]]
@@ -38,7 +39,7 @@ def spell_words(words: Iterable[str], units: Speller) -> tuple[list[Spelling], l
     """
     spelled: list[Spelling] = []
     strange: list[str] = []
-    for word in words:
+    for word in track(words, "spelling words"):
         found = _spelled(word, units)
         spelled += [(word, classes) for classes in found]
         strange += [] if found else [word]

@@ -78,6 +78,10 @@ def test_interpolate(run, texts):
     assert mixed.exit_code == 0, mixed.stderr
     assert mixed.stdout.count("weight 0.") == 2
     assert "unknown words              0" in run("lm", "perplexity", "mixed.arpa", "dev.txt").stdout
+    assert run("lm", "convert", "other.arpa", "-o", "other.lm", "--packed").exit_code == 0
+    compact = run("lm", "interpolate", "lm.arpa", "other.lm", "--text", "dev.txt", "-o", "mixed.lm")
+    assert compact.exit_code == 0, compact.stderr
+    assert compact.stdout.replace(".lm", ".arpa") == mixed.stdout
 
 
 def test_the_compact_form_says_the_same(run, texts):
@@ -115,6 +119,8 @@ def test_train_a_gru_and_mix_it(run, texts):
         (["build", "text.txt", "-o", "lm.arpa", "--order", "7"], "use --order 5"),
         (["build", "text.txt", "-o", "lm.arpa", "--words", "none"], "none: cannot be read"),
         (["build", "text.txt", "-o", "lm.arpa", "--cutoff", "2", "--cutoff", "1"], "cut-offs must not fall"),
+        (["build", "text.txt", "-o", "lm.arpa", "--order", "1", "--cutoff", "1"], "at most 0, found 1"),
+        (["build", "none.txt", "-o", "text.txt/lm.arpa"], "text.txt: cannot be written"),
         (["convert", "text.txt", "-o", "lm.lm", "--bits", "7"], "--bits 7: 32, 16 or 8 was expected"),
         (["perplexity", "dev.lm", "dev.txt"], "dev.lm: a language model was expected"),
         (["interpolate", "x.arpa", "--text", "dev.txt", "-o", "lm.arpa"], "two models or more were expected"),

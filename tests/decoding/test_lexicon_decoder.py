@@ -464,6 +464,8 @@ def test_threads_change_nothing() -> None:
         ({"blank_score": -math.inf}, "blank_score: a number"),
         ({"unk_score": 0.0, "lexicon": [("C", [2])]}, "such as 'B'.*such as 'C'.*none in common"),
         ({"hotwords": {"A": math.nan}}, "hotword 'A': a number of nats"),
+        ({"hotwords": {"A": 1000.0}}, "hotword 'A': a number of nats up to 100 expected, found 1000"),
+        ({"word_score": 800.0}, "word_score: a number of nats up to 100 expected, found 800"),
         ({"hotwords": {"xq": 1.0}, "tokens": TOKENS}, "hotword 'xq': not in the lexicon, and 'q' is none"),
         ({"hotwords": {"xy": 1.0}}, "hotword 'xy': not in the lexicon"),
         ({"hotwords": {"": 1.0}, "tokens": TOKENS}, "hotword ''.* empty"),

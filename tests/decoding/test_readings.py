@@ -2,6 +2,7 @@
 
 import functools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ words = st.lists(st.sampled_from("ABC"), max_size=6)
 
 
 def reading(text: str, total: float) -> Reading:
-    return Reading(words=text.split(), ids=[], acoustic=total, lm=0.0, total=total, is_whole=True)
+    return Reading(words=text.split(), ids=[], lens=[], acoustic=total, lm=0.0, total=total, is_whole=True)
 
 
 @given(words, words)
@@ -75,13 +76,13 @@ def test_one_reading_is_sure_and_silence_has_no_words() -> None:
     assert shares([reading("A B", -5.0)]).tolist() == [1.0, 1.0]
     silent = [reading("", -5.0), reading("A", -6.0)]
     assert shares(silent).shape == (0,)
-    assert evidence(silent, [], word_places([], TOKENS, 1)).shape == (0, 2)
+    assert evidence(silent, [], word_places([], 1)).shape == (0, 2)
 
 
 def test_the_evidence_is_the_vote_and_how_well_units_are_heard() -> None:
-    best = Reading(words=["AB", "C"], ids=[2, 3, 1, 4], acoustic=0.0, lm=0.0, total=0.0, is_whole=True)
+    best = replace(reading("AB C", 0.0), ids=[2, 3, 1, 4], lens=[2, 1])
     other = reading("AB A", math.log(0.25))
-    found = evidence([best, other], [0.9, 0.4, 0.99, 0.0], word_places(best.ids, TOKENS, 1))
+    found = evidence([best, other], [0.9, 0.4, 0.99, 0.0], word_places(best.lens, 1))
     assert found[:, 0] == pytest.approx([MOST_ODDS, math.log(0.8 / 0.2)])
     assert found[:, 1] == pytest.approx([(math.log(0.9) + math.log(0.4)) / 2, LEAST_HEARD])
     assert confidences(found, VOTE_ALONE) == pytest.approx([0.99909, 0.8], abs=1e-4)
@@ -95,10 +96,11 @@ def test_more_evidence_never_makes_a_word_less_sure(weights: tuple[float, float,
     assert (np.diff(sure, axis=0) >= -1e-12).all() and (np.diff(sure, axis=1) >= -1e-12).all()
 
 
-def test_pieces_say_themselves_where_words_begin() -> None:
-    tokens = ["<blank>", "\u2581HE", "LLO", "\u2581", "A"]
-    assert word_places([1, 2, 3, 4, 4, 1], tokens, None).tolist() == [0, 0, 1, 1, 1, 2]
-    assert word_places([1, 2, 3, 4], TOKENS, 1).tolist() == [-1, 1, 1, 1]
+def test_every_unit_but_a_boundary_belongs_to_a_word() -> None:
+    assert word_places([2, 3, 1], None).tolist() == [0, 0, 1, 1, 1, 2]
+    assert word_places([2, 3, 1], 1).tolist() == [0, 0, -1, 1, 1, 1, -1, 2]
+    assert word_places([4], 1).tolist() == [0] * 4
+    assert word_places([], None).tolist() == []
 
 
 def frames(units: str) -> np.ndarray:
@@ -114,7 +116,7 @@ def test_words_have_the_times_of_their_units() -> None:
     decoder = LexiconDecoder(LEXICON, boundary=1, beam=50, top=5, recombine=False)
     readings = decoder.decode(log_probs[None], [15], nbest=10)[0]
     hyps = to_hypotheses(
-        "one", readings, log_probs, TOKENS, boundary=1, frame_seconds=0.04, duration=0.6, weights=VOTE_ALONE
+        "one", readings, log_probs, boundary=1, frame_seconds=0.04, duration=0.6, weights=VOTE_ALONE
     )
     first = hyps[0]
     assert (first.utt_id, first.text, first.score) == ("one", "ABBA CAB", readings[0].total)
@@ -133,9 +135,21 @@ def test_a_word_is_called_as_the_lexicon_has_it_whatever_its_units_are() -> None
     decoder = LexiconDecoder([("apple", [2, 3]), ("sea", [4])], boundary=1, beam=50, top=5, recombine=False)
     readings = decoder.decode(log_probs[None], [8], nbest=1)[0]
     (hyp,) = to_hypotheses(
-        "one", readings, log_probs, TOKENS, boundary=1, frame_seconds=0.04, duration=1.0, weights=VOTE_ALONE
+        "one", readings, log_probs, boundary=1, frame_seconds=0.04, duration=1.0, weights=VOTE_ALONE
     )
     assert hyp.text == "apple sea" == " ".join(word.text for word in hyp.words)
+
+
+def test_words_without_a_boundary_between_them_have_their_own_units() -> None:
+    """As with a model of letters whose transcripts were single words, or pieces that mark no beginning."""
+    log_probs = np.delete(frames(".AB.B.A."), 1, axis=1)
+    log_probs -= np.logaddexp.reduce(log_probs, axis=1, keepdims=True)
+    decoder = LexiconDecoder([("AB", [1, 2]), ("BA", [2, 1])], boundary=None, beam=50, top=4)
+    readings = decoder.decode(log_probs[None], [8], nbest=9)[0]
+    first = to_hypotheses(
+        "one", readings, log_probs, boundary=None, frame_seconds=0.5, duration=3.2, weights=VOTE_ALONE
+    )[0]
+    assert [(word.text, word.start, word.end) for word in first.words] == [("AB", 0.5, 1.5), ("BA", 2.0, 3.2)]
 
 
 def test_no_word_and_no_frames() -> None:
@@ -146,7 +160,6 @@ def test_no_word_and_no_frames() -> None:
             "quiet",
             readings,
             log_probs,
-            TOKENS,
             boundary=1,
             frame_seconds=0.04,
             duration=1.0,

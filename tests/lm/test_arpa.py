@@ -93,6 +93,11 @@ def test_what_other_tools_leave_out_is_filled_in(arpa):
             r"lm.arpa:17: \\3-grams: was expected, found '-0.125.B </s>'; the file is cut or",
         ),
         ("ngram 2=3", "ngram 3=3", r"lm.arpa:4: the count of order 2 was expected, found that of 3"),
+        (
+            "ngram 2=3",
+            "ngram 2=" + "3" * 5000,
+            r"lm.arpa:4: a count of at most 18 digits was expected, found",
+        ),
         ("ngram 2=3", "ngrams", r"lm.arpa:4: 'ngram 2=<count>' was expected, found 'ngrams'"),
         ("-0.5\tA B", "0.5\tA B", r"lm.arpa:16: a log-probability of at most 0 was expected, found 0.5"),
         ("-0.5\tA B", "nan\tA B", r"lm.arpa:16: a log-probability was expected, found 'nan'"),

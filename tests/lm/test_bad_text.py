@@ -84,6 +84,15 @@ def test_packed_texts_and_cut_ones(file, name, pack):
         build([file(content, name)], 2)
 
 
+def test_packed_texts_whose_middle_is_damaged(file):
+    content = bytearray(gzip.compress(bytes(range(65, 91)) * 9 + b"\n"))
+    for place in range(12, len(content) - 8):
+        content[place] ^= 0xFF
+        with pytest.raises(AsrError, match=r"text\.gz: cannot be unpacked: .*cut or damaged"):
+            list(text.read_blocks([file(bytes(content), "text.gz")]))
+        content[place] ^= 0xFF
+
+
 def test_a_text_that_is_not_there(tmp_path):
     with pytest.raises(AsrError, match=r"none.txt: cannot be read: No such file"):
         build([str(tmp_path / "none.txt")], 2)

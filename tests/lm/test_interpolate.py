@@ -82,3 +82,12 @@ def test_text_of_one_model_gives_it_the_weight(pair, babbled, written):
     assert learn_weights(models, [path]).weights[1] > 0.9
     with pytest.raises(AsrError, match="held-out sentences were expected"):
         learn_weights(models, [written([""])])
+
+
+def test_words_are_what_building_takes_for_words(written):
+    """A no-break space and a separator of other scripts are letters to both."""
+    text = written(["A\u00a0B C", "C\x1cA", "\u3000"])
+    model = LanguageModel.from_model(build([text], 2).model)
+    assert learn_weights([model, model], [text]).perplexities[0] == pytest.approx(
+        perplexity(model, [text]).with_unknown
+    )

@@ -4,7 +4,8 @@ import pytest
 
 from asr.config import LETTER_TO_SOUND, LEXICON, PIECES, UnitsConfig, parse_config
 from asr.errors import AsrError
-from asr.units.kinds import build_units, load_units, spell_words
+from asr.units.kinds import build_units, load_units
+from asr.units.spellings import spell_words
 
 TEXTS = ["THE CAT SAT", "THE TACT"]
 CONTENT = "THE  DH AH0\nTHE(2)  DH IY0\nCAT  K AE1 T\nSAT  S AE1 T\nAT  AE1 T\nACT  AE1 K T\nTHE  DH AH0\n"
@@ -86,7 +87,7 @@ def test_stress_and_own_phones_contradict_each_other():
 def test_a_vocabulary_is_spelled_in_every_way_and_what_cannot_be_is_named(build):
     config, built = build(kind="phones")
     units = load_units(config, built.tokens, built.files)
-    spelled, strange = spell_words(units, ["THE", "QUIZ", "TACT", "CAT"])
+    spelled, strange = spell_words(["THE", "QUIZ", "TACT", "CAT"], units)
     assert [word for word, _ in spelled] == ["THE", "THE", "TACT", "CAT"] and strange == ["QUIZ"]
     assert [units.decode(ids) for word, ids in spelled if word == "THE"] == ["DH AH", "DH IY"]
 
