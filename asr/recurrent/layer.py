@@ -80,7 +80,7 @@ class Recurrent(nn.Module):
         self._check(x, lens, state)
         if state is None:
             state = x.new_zeros(self.num_layers * self.directions, len(x), self.state_size)
-        own = self.layers[0].weight_ih.dtype  # under autocast too: a state adds up over hundreds of frames
+        own = next(self.parameters()).dtype  # under autocast too: a state adds up over hundreds of frames
         x, state = x.to(own), state.to(own)
         lens = lens.to(x.device, torch.int64)
         y, finals = x.transpose(0, 1), []
@@ -105,7 +105,9 @@ class Recurrent(nn.Module):
             raise ValueError(f"state: expected {expected}, found {tuple(state.shape)}")
         own = self.layers[0].weight_ih.dtype
         for name, tensor in (("x", x), ("state", state)):
-            if tensor is not None and tensor.dtype != own and not torch.is_autocast_enabled(x.device.type):
+            if tensor is None or tensor.dtype == own:
+                continue
+            if not (tensor.is_floating_point() and torch.is_autocast_enabled(x.device.type)):
                 raise ValueError(f"{name}: expected {own} as the weights are, found {tensor.dtype}")
         if self.check_nan and x.sum().isnan():  # a sum costs less than a look at each, and shows any NaN
             valid = torch.arange(x.shape[1], device=x.device) < lens.to(x.device)[:, None]  # (N, T)

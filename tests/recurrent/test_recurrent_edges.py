@@ -55,6 +55,8 @@ def test_autocast_changes_the_precision_of_the_input_alone(cell):
     for one, expected in zip(found, model(low.float(), lens, state.float()), strict=True):
         assert one.dtype == torch.float32
         torch.testing.assert_close(one, expected, rtol=0, atol=0)
+    with torch.autocast("cpu", torch.bfloat16), pytest.raises(ValueError, match=r"found torch\.int64"):
+        model(low.long(), lens)
 
 
 @pytest.mark.parametrize(("cell", "dtype"), PATHS)
