@@ -1,12 +1,20 @@
 """How fast is a bidirectional recurrent layer on this processor, and how much memory does it take?
 
-    python benchmarks/recurrent.py [--cells gru lstm] [--full] [--repeats 7] [--json FILE]
+    python benchmarks/recurrent.py [--cells gru lstm] [--full] [--frames 100] [--repeats 7] [--json FILE]
 
 Every cell of ours runs against `nn.GRU` and `nn.LSTM` of the same size, and against plain products of the
 same shapes, in turns within one run. Lengths are equal (all T frames, the peers padded) or unequal (evenly
 from T / 2 to T, where `nn.GRU` gets packed sequences); only frames that belong to a row count. Input is 2H
-wide, what the directions of a layer below give. The default grid ends in a few minutes; --full takes H 256,
-320 and 512, batch 1, 8, 16 and 32.
+wide, what the directions of a layer below give. The default grid ends in a few minutes; --full takes all
+cells, H 256, 320 and 512, batch 1, 8, 16 and 32: hours at T 400, and a quarter of them with --frames 100,
+which changes no speed by much, since every frame costs the same.
+
+With --json, what is measured is in FILE as soon as a setting has ended. A setting that is there already, of
+the same sizes, cells, repeats and limit and from the same machine, is shown and not run again; others stay
+in FILE. So a grid can be stopped, continued by the same command, and run in pieces.
+
+A layer whose rounds would take longer than --limit seconds in a setting (cells without a fast path, packed
+sequences) takes part in fewer of them, three at least; the table says in how many.
 
 What is counted: forward, 2 · (weights that multiply the input or the state) · (frames of all rows)
 floating-point operations; forward and backward, three times as many, since the gradients of the inputs and of
@@ -29,21 +37,24 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numba
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor, nn
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from asr.errors import AsrError
 from asr.recurrent import CELLS, Recurrent
+from benchmarks.recurrent_results import PEERS, PRODUCTS, find, read_settings, show, write_settings
 
 FRAME_SECONDS = 0.04
-PEERS = ("nn.GRU", "nn.LSTM")
-LARGE, STEP = "product, input", "product, step"
+FEWEST = 3
+"""Rounds of a layer that is too slow for all."""
 Setting = tuple[int, int, int, int]
 """Hidden units H, rows N, threads, frames T."""
 
@@ -115,9 +126,10 @@ def products(hidden: int, rows: int, frames: int) -> dict[str, tuple[int, Callab
         for _ in range(frames):
             torch.mm(state, u, out=small)
 
+    large_name, step_name = PRODUCTS
     return {
-        LARGE: (2 * x.numel() * 3 * hidden, lambda: torch.mm(x, w, out=large)),
-        STEP: (2 * state.numel() * 3 * hidden * frames, step),
+        large_name: (2 * x.numel() * 3 * hidden, lambda: torch.mm(x, w, out=large)),
+        step_name: (2 * state.numel() * 3 * hidden * frames, step),
     }
 
 
@@ -127,27 +139,40 @@ def seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def speeds(cells: list[str], setting: Setting, repeats: int) -> list[dict[str, Any]]:
+def rounds_of(way: Way, repeats: int, limit: float) -> int:
+    """In how many rounds a layer takes part, so that it needs `limit` seconds; first it runs, to tell."""
+    cost = seconds(way.forward) + seconds(way.step)  # compiles, allocates
+    if cost * repeats > limit:
+        cost = seconds(way.forward) + seconds(way.step)
+    return repeats if cost * repeats <= limit else min(repeats, max(FEWEST, int(limit / cost)))
+
+
+def speeds(cells: list[str], setting: Setting, repeats: int, limit: float) -> list[dict[str, Any]]:
     """A row for each product and each way: GF/s, × real time, ratios to the peers; everything takes turns."""
     hidden, batch, threads, frames = setting
     torch.set_num_threads(threads)
     ways = ways_of(cells, hidden, batch, frames)
     plain = products(hidden, batch, frames)
-    runs: list[Callable[[], object]] = [call for _, call in plain.values()]
-    runs += [call for way in ways for call in (way.forward, way.step)]
-    for call in runs:  # compiles, allocates
+    for _, call in plain.values():
         call()
-    times = [[seconds(call) for call in runs] for _ in range(repeats)]
-    columns = list(zip(*times, strict=True))
+    rounds = {way: rounds_of(way, repeats, limit) for way in ways}
+    columns: dict[str, list[float]] = {name: [] for name in plain}
+    measured: dict[tuple[Way, str], list[float]] = {
+        key: [] for key in itertools.product(ways, ("forward", "step"))
+    }
+    for turn in range(repeats):
+        for name, (_, call) in plain.items():
+            columns[name].append(seconds(call))
+        for way, part in measured:
+            if turn < rounds[way]:
+                measured[way, part].append(seconds(getattr(way, part)))
     rows: list[dict[str, Any]] = []
-    for (name, (operations, _)), column in zip(plain.items(), columns[: len(plain)], strict=True):
-        rows.append(
-            {"what": name, "lengths": "", "forward": {"gflops": operations / statistics.median(column) / 1e9}}
-        )
-    measured = dict(zip(itertools.product(ways, ("forward", "step")), columns[len(plain) :], strict=True))
+    for name, (operations, _) in plain.items():
+        speed = operations / statistics.median(columns[name]) / 1e9
+        rows.append({"what": name, "lengths": "", "forward": {"gflops": speed}})
     for way in ways:
         lengths = "unequal" if way.unequal else "equal"
-        row: dict[str, Any] = {"what": way.label, "lengths": lengths, "name": way.name}
+        row: dict[str, Any] = {"what": way.label, "lengths": lengths, "name": way.name, "rounds": rounds[way]}
         for part, factor in (("forward", 2), ("step", 6)):
             middle = statistics.median(measured[way, part])
             total = int(way.lens.sum())
@@ -166,9 +191,9 @@ def speeds(cells: list[str], setting: Setting, repeats: int) -> list[dict[str, A
     return rows
 
 
-def _ratio(peer: tuple[float, ...], own: tuple[float, ...]) -> float:
-    """How many times as long the peer takes: the median over rounds, in each of which both ran."""
-    return statistics.median(theirs / ours for theirs, ours in zip(peer, own, strict=True))
+def _ratio(peer: list[float], own: list[float]) -> float:
+    """How many times as long the peer takes: the median over the rounds in which both ran."""
+    return statistics.median(theirs / ours for theirs, ours in zip(peer, own, strict=False))
 
 
 # --- memory ------------------------------------------------------------------------------------------------
@@ -178,7 +203,7 @@ def memory(setting: Setting, rows: list[dict[str, Any]]) -> None:
     """Add each way's megabytes of a training step, measured in a process of its own, to its row."""
     hidden, batch, threads, frames = setting
     for row in rows:
-        if "name" in row:
+        if "name" in row and "megabytes" not in row:
             way = [row["name"], row["lengths"] == "unequal", hidden, batch, frames]
             command = [sys.executable, __file__, "--child", json.dumps([way, threads])]
             found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
@@ -210,86 +235,80 @@ def _resident(key: str) -> float:
     return peak / 1024 if sys.platform == "darwin" else float(peak)
 
 
-# --- showing -----------------------------------------------------------------------------------------------
+# --- the command -------------------------------------------------------------------------------------------
 
 
-def show(setting: Setting, rows: list[dict[str, Any]], repeats: int) -> None:
-    """Print the table of one setting on stdout."""
-    hidden, batch, threads, frames = setting
-    title = (
-        f"H {hidden}, batch {batch}, T {frames}, {threads} thread{'s' * (threads > 1)}, median of {repeats}"
-    )
-    table = Table(title=title)
-    for head in ("layer", "lengths"):
-        table.add_column(head)
-    for head in ("forward\nGF/s", "\n× real time", "+ backward\nGF/s", "\n× real time", "\nof peak", "\nMB"):
-        table.add_column(head, justify="right")
-    for peer in PEERS:
-        table.add_column(f"{peer}\ntakes ×", justify="right")
-    for row in rows:
-        if row["what"] in (LARGE, STEP):
-            table.add_row(row["what"], "", f"{row['forward']['gflops']:.1f}", *[""] * 7)
-            continue
-        forward, step = row["forward"], row["step"]
-        ratios = {
-            peer.split(",")[0]: f"{ratio:.2f}; {step['against'][peer]:.2f}"
-            for peer, ratio in forward["against"].items()
-        }
-        table.add_row(
-            row["what"],
-            row["lengths"],
-            f"{forward['gflops']:.1f}",
-            f"{forward['xrt']:,.0f}",
-            f"{step['gflops']:.1f}",
-            f"{step['xrt']:,.0f}",
-            f"{100 * step['of_peak']:.0f} %",
-            f"{row['megabytes']:.0f}" if "megabytes" in row else "–",
-            *[ratios.get(peer, "") for peer in PEERS],
-        )
-    Console(width=None if sys.stdout.isatty() else 130).print(table)
-
-
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--cells", nargs="+", choices=CELLS, default=["gru", "gru_reset_after"])
-    parser.add_argument("--hidden", type=_numbers, metavar="H,H", help="default 320; with --full 256,320,512")
-    parser.add_argument("--batch", type=_numbers, metavar="N,N", help="default 16; with --full 1,8,16,32")
-    parser.add_argument("--threads", type=_numbers, metavar="K,K", default=[1, 2], help="default 1,2")
-    parser.add_argument("--frames", type=int, default=400, help="T, default 400")
-    parser.add_argument("--repeats", type=int, default=7, help="rounds, of which the median counts")
-    parser.add_argument("--full", action="store_true", help="the whole grid")
-    parser.add_argument("--no-memory", action="store_true", help="time only")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    add = parser.add_argument
+    add("--cells", nargs="+", choices=CELLS, help="default gru and gru_reset_after; with --full all")
+    add("--hidden", type=_numbers, metavar="H,H", help="default 320; with --full 256,320,512")
+    add("--batch", type=_numbers, metavar="N,N", help="default 16; with --full 1,8,16,32")
+    add("--threads", type=_numbers, metavar="K,K", default=[1, 2], help="default 1,2")
+    add("--frames", type=int, default=400, help="T, default 400")
+    add("--repeats", type=int, default=7, help="rounds, of which the median counts")
+    add("--limit", type=float, default=30.0, help="seconds of a layer in a setting, default 30")
+    add("--full", action="store_true", help="the whole grid")
+    add("--no-memory", action="store_true", help="time only")
+    add("--json", type=Path, metavar="FILE", help="keep the figures there, and go on from there")
+    add("--child", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
     if options.child:
         child(*json.loads(options.child))
         return
+    try:
+        measure(options)
+    except AsrError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        kept = f"; {options.json} has what was done, the same command goes on" if options.json else ""
+        sys.exit(f"stopped{kept}")
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Measure the settings of the grid that FILE does not have, and show all of it.
+
+    Raises:
+        AsrError: FILE holds something else, or cannot be written.
+    """
     hiddens = options.hidden or ([256, 320, 512] if options.full else [320])
     batches = options.batch or ([1, 8, 16, 32] if options.full else [16])
+    cells = options.cells or (list(CELLS) if options.full else ["gru", "gru_reset_after"])
     grid = list(itertools.product(hiddens, batches, options.threads, [options.frames]))
-    result: dict[str, Any] = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"torch {torch.__version__}",
-        "repeats": options.repeats,
-        "frame_seconds": FRAME_SECONDS,
-        "settings": [],
-    }
+    settings = read_settings(options.json) if options.json else []
     for number, setting in enumerate(grid, start=1):
-        described = dict(zip(("hidden", "batch", "threads", "frames"), setting, strict=True))
-        print(f"{number} of {len(grid)}: {described}", file=sys.stderr)
-        rows = speeds(options.cells, setting, options.repeats)
+        sizes = dict(zip(("hidden", "batch", "threads", "frames"), setting, strict=True))
+        key = sizes | {"cells": cells, "repeats": options.repeats, "limit": options.limit}
+        key |= {"machine": machine(), "frame_seconds": FRAME_SECONDS}
+        found = find(settings, key)
+        print(f"{number} of {len(grid)}: {sizes}{', kept' if found else ''}", file=sys.stderr)
+        if found is None:
+            rows = speeds(cells, setting, options.repeats, options.limit)
+            found = key | {"rows": rows, "load": os.getloadavg()[0]}
+            settings.append(found)
+            _keep(options.json, settings)
         if not options.no_memory:
-            memory(setting, rows)
-        show(setting, rows, options.repeats)
-        result["settings"].append(described | {"rows": rows, "load": os.getloadavg()[0]})
-    print(f"{result['machine']}; load {os.getloadavg()[0]:.1f} at the end")
-    if options.json:
-        from asr.files import write_text
+            memory(setting, found["rows"])
+            _keep(options.json, settings)
+        show(found)
+    print(f"{machine()}; load {os.getloadavg()[0]:.1f} at the end")
 
-        write_text(options.json, json.dumps(result, indent=2) + "\n")
+
+def machine() -> str:
+    """The processor and the versions that matter."""
+    name = platform.processor() or platform.machine()
+    with suppress(OSError):  # Linux
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}, numba {numba.__version__}"
+    return f"{name}, {os.cpu_count()} cores, {versions}"
+
+
+def _keep(path: Path | None, settings: list[dict[str, Any]]) -> None:
+    if path is not None:
+        write_settings(path, settings)
 
 
 def _numbers(text: str) -> list[int]:

@@ -6,6 +6,7 @@ for another within a layer. Two threads take a direction each; more share the ro
 
 import functools
 import itertools
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -181,10 +182,11 @@ def _packed(x: Tensor, packing: _Packing) -> Tensor:
 
 def _padded(packed: Tensor, packing: _Packing, shape: torch.Size) -> Tensor:
     """(P, F) -> (T, N, F), for a shape (T, N, …); zero where no frame counts."""
-    frames, rows = shape[:2]
+    (frames, rows), width = shape[:2], packed.shape[1]
     if not packing.unchanged:
-        packed = packed.new_zeros(frames * rows, packed.shape[1]).index_copy_(0, packing.places, packed)
-    return packed.view(frames, rows, -1)
+        packed = packed.new_zeros(frames * rows, width).index_copy_(0, packing.places, packed)
+    # a tensor of its own and not a view, which a caller may not change in place once it has a gradient
+    return torch.from_numpy(packed.numpy().reshape(frames, rows, width))
 
 
 Call = Callable[[], None]
@@ -197,7 +199,8 @@ def _call(kernel: Callable[..., None], *arguments: Tensor | int) -> Call:
 
 
 @functools.cache
-def _other_threads() -> ThreadPoolExecutor:
+def _other_threads(process: int) -> ThreadPoolExecutor:
+    """Of this process: a fork has none of the threads of its parent, and would wait for them for ever."""
     return ThreadPoolExecutor(thread_name_prefix="recurrent")
 
 
@@ -207,7 +210,7 @@ def _side_by_side(calls: list[Call]) -> None:
         for call in calls:
             call()
         return
-    later = [_other_threads().submit(call) for call in calls[1:]]
+    later = [_other_threads(os.getpid()).submit(call) for call in calls[1:]]
     try:
         calls[0]()
     finally:

@@ -80,6 +80,8 @@ class Recurrent(nn.Module):
         self._check(x, lens, state)
         if state is None:
             state = x.new_zeros(self.num_layers * self.directions, len(x), self.state_size)
+        own = next(self.parameters()).dtype  # under autocast too: a state adds up over hundreds of frames
+        x, state = x.to(own), state.to(own)
         lens = lens.to(x.device, torch.int64)
         y, finals = x.transpose(0, 1), []
         for index, (layer, start) in enumerate(
@@ -93,7 +95,8 @@ class Recurrent(nn.Module):
         size = self.input_size
         if x.dim() != 3 or x.shape[2] != size:
             raise ValueError(f"x: expected (N, T, {size}), found {tuple(x.shape)}")
-        if lens.shape != x.shape[:1] or lens.is_floating_point():
+        whole = not (lens.is_floating_point() or lens.is_complex() or lens.dtype == torch.bool)
+        if lens.shape != x.shape[:1] or not whole:
             raise ValueError(f"lens: expected {x.shape[0]} integers, found {tuple(lens.shape)} {lens.dtype}")
         if lens.numel() and (int(lens.min()) < 1 or int(lens.max()) > x.shape[1]):
             raise ValueError(f"lens: expected lengths from 1 to {x.shape[1]}, found {lens.tolist()}")
@@ -102,7 +105,9 @@ class Recurrent(nn.Module):
             raise ValueError(f"state: expected {expected}, found {tuple(state.shape)}")
         own = self.layers[0].weight_ih.dtype
         for name, tensor in (("x", x), ("state", state)):
-            if tensor is not None and tensor.dtype != own and not torch.is_autocast_enabled(x.device.type):
+            if tensor is None or tensor.dtype == own:
+                continue
+            if not (tensor.is_floating_point() and torch.is_autocast_enabled(x.device.type)):
                 raise ValueError(f"{name}: expected {own} as the weights are, found {tensor.dtype}")
         if self.check_nan and x.sum().isnan():  # a sum costs less than a look at each, and shows any NaN
             valid = torch.arange(x.shape[1], device=x.device) < lens.to(x.device)[:, None]  # (N, T)
@@ -155,6 +160,7 @@ class Layer(nn.Module):
             weights = self.weight_ih, self.weight_hh, self.bias
             return fast_layer(self.cell, x, lens, state, *weights, getattr(self, "bias_candidate", None))
         mask = torch.arange(len(x), device=x.device)[:, None] < lens  # (T, N)
+        x = x.masked_fill(~mask[..., None], 0.0)  # padding may be NaN, which no product with 0 takes away
         places = _turning(mask)
         inputs = torch.stack([x, _turn(x, places)]) if len(self.weight_ih) == 2 else x[None]
         states = self._run(inputs, state, mask)
@@ -167,11 +173,10 @@ class Layer(nn.Module):
     def _run(self, inputs: Tensor, state: Tensor, mask: Tensor) -> Tensor:
         """Each direction's inputs in its own order (D, T, N, F), (D, N, S), (T, N) -> (D, T, N, S).
 
-        In the precision of the weights, under autocast too: a state adds up over hundreds of frames.
+        In the precision that they have, under autocast too.
         """
         if self.cell == "gru_reset_after" and inputs.is_cuda:
             return self._cudnn(inputs, state)
-        inputs, state = inputs.to(self.bias.dtype), state.to(self.bias.dtype)
         with torch.autocast(inputs.device.type, enabled=False):
             one = self._by_hand if self.cell in by_hand.CELLS else self._by_autograd
             return torch.stack([one(inputs[d], state[d], mask, d) for d in range(len(inputs))])
@@ -199,16 +204,16 @@ class Layer(nn.Module):
     def _cudnn(self, inputs: Tensor, state: Tensor) -> Tensor:
         """`gru_reset_after` by cuDNN, one direction a call because each reads its own order.
 
-        In the precision of the weights: under autocast too, which would give cuDNN mixed types.
+        Without autocast, which would give cuDNN mixed types. It computes a gradient only of what it was told
+        is training, which an evaluated model may want too; nothing else depends on that.
         """
-        outputs = []
+        outputs, train = [], self.training or torch.is_grad_enabled()
         with torch.autocast("cuda", enabled=False):
             for d in range(len(inputs)):
                 bias_hh = torch.cat([self.bias[d].new_zeros(2 * self.hidden_size), self.bias_candidate[d]])
                 weights = [self.weight_ih[d], self.weight_hh[d], self.bias[d], bias_hh]
-                first = state[d : d + 1].to(weights[0].dtype).contiguous()
-                sequence = inputs[d].to(weights[0].dtype)
-                y, _ = torch._VF.gru(sequence, first, weights, True, 1, 0.0, self.training, False, False)
+                first = state[d : d + 1].contiguous()
+                y, _ = torch._VF.gru(inputs[d], first, weights, True, 1, 0.0, train, False, False)
                 outputs.append(y)
         return torch.stack(outputs)
 

@@ -66,12 +66,16 @@ def errors_table(asked: Questions, table: str, runs: Runs) -> str:
 def verdict(asked: Questions, table: str, runs: Runs) -> str:
     """One sentence on which settings differ from the first in CER, and which do not as far as can be told."""
     base, *others = asked[table]
-    found: dict[str, list[str]] = {"fewer errors": [], "more errors": [], "no difference that shows": []}
+    unknown = "too few runs ended to tell"
+    found: dict[str, list[str]] = {
+        "fewer errors": [],
+        "more errors": [],
+        "no difference that shows": [],
+        unknown: [],
+    }
     for setting in others:
         change = _change(runs, base, setting)
-        if math.isnan(change.half):
-            continue
-        kind = "no difference that shows"
+        kind = unknown if math.isnan(change.half) else "no difference that shows"
         if change.differs:
             kind = "fewer errors" if change.mean < 0 else "more errors"
         found[kind].append(label(setting, table))

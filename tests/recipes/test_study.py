@@ -30,6 +30,7 @@ from recipes.study import plan, workers  # noqa: E402
 from recipes.study.gradients import lag_below, reach_of_gradients  # noqa: E402
 from recipes.study.intervals import difference, estimate  # noqa: E402
 from recipes.study.lengths import arrange  # noqa: E402
+from recipes.study.tables import verdict  # noqa: E402
 from recipes.study.trial import Result, read_result, run_trial  # noqa: E402
 
 CONFIG = """
@@ -266,6 +267,28 @@ def test_differences_are_paired_by_seed() -> None:
     ratio = found.mean / found.half
     assert ratio * scipy.stats.t.ppf(0.975, 2) == pytest.approx(
         scipy.stats.ttest_rel([10.5, 21.0, 31.5], [10.0, 20.0, 30.0]).statistic
+    )
+
+
+def test_the_verdict_names_every_setting() -> None:
+    """Of 3 runs each, two of one setting and all of another ran away."""
+    cers = {"gru": [20.0, 21.0, 22.0], "lstm": [25.0, 26.5, 27.0], "rnn": [20.5, 20.5, 22.0]}
+    cers |= {"ligru": [19.0, None, None], "sligru": [None, None, None], "mingru": [10.0, 11.0, 12.5]}
+    settings = {cell: plan.Setting(cell=cell, hidden_size=8, num_layers=2) for cell in cers}
+    runs = {
+        settings[cell]: [
+            Result(
+                trial=plan.Trial(setting=settings[cell], rate=1.0, seed=seed, utterances=0),
+                commit="",
+                cer=cer,
+            )
+            for seed, cer in enumerate(own, start=1)
+        ]
+        for cell, own in cers.items()
+    }
+    assert verdict({"cells": list(settings.values())}, "cells", runs) == (
+        "Against the GRU of 2 × 8: fewer errors: minGRU. more errors: LSTM. "
+        "no difference that shows: tanh RNN. too few runs ended to tell: Li-GRU; SLi-GRU."
     )
 
 

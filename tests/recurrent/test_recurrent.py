@@ -172,6 +172,8 @@ def test_rational_tanh_and_sigmoid():
             "state: expected torch.f",
         ),
         (torch.zeros(2, 5, 4), torch.tensor([5.0, 5.0]), None, "integers"),
+        (torch.zeros(2, 5, 4), torch.tensor([True, True]), None, "integers"),
+        (torch.zeros(2, 5, 4), torch.tensor([5j, 5]), None, "integers"),
         (torch.zeros(2, 5, 4), torch.tensor([5]), None, "expected 2 integers"),
         (torch.zeros(2, 5, 4), torch.tensor([5, 5]), torch.zeros(1, 2, 8), "state: expected"),
     ],
