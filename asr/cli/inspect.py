@@ -21,7 +21,9 @@ def inspect(
     model: ModelOption = None,
     text: Annotated[
         str | None,
-        typer.Option(metavar="WORDS", help="What is said, for the loss; by default what the model hears."),
+        typer.Option(
+            metavar="WORDS", help="What is said, for the loss; by default what greedy search hears."
+        ),
     ] = None,
 ) -> None:
     """Look inside a model while it hears one file.

@@ -58,8 +58,9 @@ class Inspection:
         duration: in seconds.
         feats: (T, F), as the model reads them, normalised.
         feat_seconds, frame_seconds: time between two frames of `feats`, and of the layers.
-        hyp: what greedy search heard, with the times of its words.
-        text: whose CTC loss was followed.
+        hyp: what the recogniser hears, with the times of its words.
+        text: whose CTC loss was followed: by default what greedy search heard, which are phones where the
+            model's units are.
         loss: −log p(text | feats), in nats.
         directions: layer by layer, forward before backward.
     """
@@ -105,7 +106,7 @@ def inspect_file(recogniser: Recogniser, audio: str | Path, text: str | None = N
     feat_seconds = features.frame_shift_ms / 1000
     frame_seconds = feat_seconds * bundle.config.model.subsampling
     path = greedy_search(log_probs[None].detach(), [len(log_probs)])[0]
-    hyp = to_hypothesis(
+    greedy = to_hypothesis(
         name,
         path,
         bundle.tokens,
@@ -113,7 +114,7 @@ def inspect_file(recogniser: Recogniser, audio: str | Path, text: str | None = N
         duration=duration,
         kind=bundle.config.units.kind,
     )
-    spoken = hyp.text if text is None else normalise(text, spell_numbers=True)
+    spoken = greedy.text if text is None else normalise(text, spell_numbers=True)
     target = path.ids if text is None else recogniser.units.encode(spoken)
     loss = _loss(name, log_probs, spoken, target)
     return Inspection(
@@ -123,7 +124,7 @@ def inspect_file(recogniser: Recogniser, audio: str | Path, text: str | None = N
         feats=feats.numpy(),
         feat_seconds=feat_seconds,
         frame_seconds=frame_seconds,
-        hyp=hyp,
+        hyp=greedy if recogniser.decoding.method == "greedy" else _heard(recogniser, audio),
         text=spoken,
         loss=loss.item(),
         directions=_directions(traces, loss),
@@ -170,6 +171,12 @@ def _directions(traces: list[list[Trace]], loss: Tensor) -> list[Direction]:
         )
         for number, d, one in pairs
     ]
+
+
+def _heard(recogniser: Recogniser, audio: str | Path) -> Hypothesis:
+    """What a search with words hears, which of a model of phones are the only words."""
+    found = recogniser.transcribe(audio)
+    return Hypothesis(utt_id=str(audio), text=found.text, score=found.score, words=found.words)
 
 
 def _array(tensor: Tensor) -> Array:

@@ -55,6 +55,14 @@ def test_the_words_are_those_that_are_transcribed(inspection, recogniser, sound)
     assert [word.start for word in inspection.hyp.words] == [word.start for word in expected.words]
 
 
+def test_words_are_those_of_the_search_and_the_loss_is_of_what_is_heard_without_it(word_model, sound):
+    recogniser = Recogniser.load(word_model)
+    found, expected = inspect_file(recogniser, sound), recogniser.transcribe(sound)
+    assert (found.hyp.text, found.hyp.words) == (expected.text, expected.words)
+    assert found.text == Recogniser.load(word_model, decoder="greedy").transcribe(sound).text
+    assert found.text != found.hyp.text != ""
+
+
 def test_layers_and_frames_are_aligned(inspection):
     assert [(one.layer, one.name) for one in inspection.directions] == [
         (1, "forward"),
