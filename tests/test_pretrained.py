@@ -1,6 +1,7 @@
 """The model that comes with the package: found, used by every command, read-only, zipped, in the wheel."""
 
 import json
+import posixpath
 import shutil
 import tomllib
 import zipfile
@@ -144,5 +145,7 @@ def test_setuptools_finds_them(shipped, tmp_path, monkeypatch):
     distribution.parse_config_files()
     command = distribution.get_command_obj("build_py")
     command.ensure_finalized()
-    found = {f"{source}/{name}" for _, source, _, names in command.data_files for name in names}
+    found = {
+        posixpath.normpath(f"{source}/{name}") for _, source, _, names in command.data_files for name in names
+    }
     assert {f"asr/pretrained/model/{path.name}" for path in shipped.iterdir()} <= found
